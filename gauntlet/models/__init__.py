@@ -1,0 +1,1 @@
+"""Models: (*, classes, ...) -> a module that takes pixels in [0, 1]."""

@@ -1,0 +1,1 @@
+"""Shifts: (x, *, severity or amount, generator) -> x, for images, waveforms and strings."""

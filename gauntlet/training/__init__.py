@@ -1,0 +1,1 @@
+"""Training: losses, and loops that yield one record an epoch."""

@@ -1,0 +1,46 @@
+"""The stages: one module a DVC stage, `Params` in, files out.
+
+A stage module holds a docstring, a `Params` class and `run(params, *, ...) -> None`. The keyword annotations
+of `run` are its contract with `stages.__main__`: `Path` is an input that exists, `Out` an output written once,
+`str` the variant of a DVC matrix.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
+
+from gauntlet.errors import ArgumentError
+
+Out = Annotated[Path, "output"]
+"""A path that `run` writes; the door hands out a temporary place and moves it when `run` returns."""
+
+
+def parse_ratio(value: object) -> float:
+    """Read a number or a fraction such as "8/255".
+
+    >>> parse_ratio("1/4")
+    0.25
+    """
+    if isinstance(value, str):
+        numerator, slash, denominator = value.partition("/")
+        return float(numerator) / float(denominator) if slash else float(numerator)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(f"must be a number or a fraction such as 8/255; got {value!r}")
+    return float(value)
+
+
+def _inside_unit(value: float) -> float:
+    if not 0 <= value <= 1:
+        raise ArgumentError(f"must lie in [0, 1] (8/255, not 8); got {value:g}")
+    return value
+
+
+Ratio = Annotated[float, BeforeValidator(parse_ratio), AfterValidator(_inside_unit)]
+"""A number in [0, 1], written plainly or as a fraction: a radius on the pixel range, a share, a rate."""
+
+
+class Params(BaseModel):
+    """The parameters of one stage: frozen, and an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())

@@ -1,0 +1,1 @@
+"""ImageNet-E: classification under object edits (Li et al., CVPR 2023)."""

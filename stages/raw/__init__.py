@@ -1,0 +1,1 @@
+"""Raw sources: the only stages that download."""

@@ -1,0 +1,66 @@
+"""Score files: a result with its n, interval, seeds, device, scorer and the hashes of what it was made from."""
+
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from stages import Params
+from stages.files import dvc_md5, write_json
+from stages.machine import machine
+
+
+def _versions(names: tuple[str, ...] = ("torch", "torchvision", "numpy", "pycocotools")) -> dict[str, str]:
+    found = {}
+    for name in names:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+def write_score(
+    path: Path,
+    *,
+    method: str,
+    subject: str,
+    results: Mapping[str, object],
+    headline: Mapping[str, object],
+    n: int,
+    seeds: list[int],
+    scorer: str,
+    params: Params,
+    inputs: Mapping[str, Path],
+) -> None:
+    """Write one score.
+
+    Args:
+        path: The JSON file.
+        method: The method's slug, such as "coco_o".
+        subject: The model under test.
+        results: All numbers, rates in [0, 1]; each interval is {"value", "low", "high", "n"}.
+        headline: The one number to quote: {"name", "value", "low", "high", "n", "interval"}.
+        n: Number of images, utterances or prompts behind the headline.
+        seeds: Every seed that the result depends on.
+        scorer: Name and version of what computed it.
+        params: The stage's parameters.
+        inputs: What was read, by its name in dvc.yaml; hashed as DVC does.
+    """
+    write_json(
+        path,
+        {
+            "method": method,
+            "stage": f"{method}-score@{subject}",
+            "subject": subject,
+            "results": dict(results),
+            "headline": dict(headline),
+            "n": n,
+            "seeds": seeds,
+            "scorer": scorer,
+            "device": machine().device,
+            "threads": machine().threads,
+            "versions": _versions(),
+            "params": params.model_dump(mode="json"),
+            "inputs": {name: dvc_md5(place) for name, place in inputs.items()},
+        },
+    )

@@ -1,0 +1,1 @@
+"""Summary: all scores on one page."""
