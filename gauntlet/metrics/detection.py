@@ -1,0 +1,271 @@
+"""Average precision of detections, and how far it moves when the images are drawn anew.
+
+pycocotools matches detections to objects and gives the numbers. The bootstrap keeps those matches: a resample only
+weights each image by how often it was drawn, so that precision and recall of all resamples are cumulative sums of
+weights, taken side by side. With weights of one it gives pycocotools' own precision, bit for bit.
+"""
+
+import contextlib
+import io
+from dataclasses import dataclass
+
+import numpy as np
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
+
+from gauntlet.boxes import Results, Truth
+from gauntlet.errors import ArgumentError
+
+SUMMARIES = {
+    "ap": ("all", None),
+    "ap50": ("all", 0.5),
+    "ap75": ("all", 0.75),
+    "ap_small": ("small", None),
+    "ap_medium": ("medium", None),
+    "ap_large": ("large", None),
+}
+"""Each number by its range of areas and its IoU threshold (None: the mean over 0.50, 0.55, ..., 0.95)."""
+MOST_DETECTIONS = 100
+"""The best-scored detections of a category that count in an image, as in COCO's own protocol."""
+CHUNK = 1 << 23
+"""The most precision values held at a time while resampling (64 MiB)."""
+
+
+@dataclass(frozen=True)
+class AveragePrecision:
+    """COCO's box AP: rates in [0, 1], None where the set has no object of that kind.
+
+    Attributes:
+        ap: Mean over IoU 0.50:0.05:0.95, over recall 0:0.01:1 and over categories.
+        ap50: At IoU 0.50; `ap75` at 0.75; `ap_small`, `ap_medium`, `ap_large` by area (32 and 96 px squared).
+        by_category: `ap` of each category.
+        images: How many images were judged.
+        boxes: How many objects they hold, crowds left out.
+    """
+
+    ap: float | None
+    ap50: float | None
+    ap75: float | None
+    ap_small: float | None
+    ap_medium: float | None
+    ap_large: float | None
+    by_category: dict[str, float | None]
+    images: int
+    boxes: int
+
+
+@dataclass(frozen=True)
+class Resampled:
+    """The same numbers on R bootstrap resamples: float64 [R] each, NaN where a resample has no such object."""
+
+    ap: np.ndarray
+    ap50: np.ndarray
+    ap75: np.ndarray
+    ap_small: np.ndarray
+    ap_medium: np.ndarray
+    ap_large: np.ndarray
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A number with the bounds of its interval, and n, the count of images behind it."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+
+@dataclass(frozen=True)
+class Matches:
+    """The D detections of one category in one range of areas, by falling score, of those that count at some IoU.
+
+    Attributes:
+        image: int64 [D], index of the image.
+        hit: bool [T, D], matched to an object at IoU threshold t.
+        counted: bool [T, D], neither matched to an object out of the range nor itself unmatched and out of it.
+        objects: int64 [I], objects to be found in each image.
+    """
+
+    image: np.ndarray
+    hit: np.ndarray
+    counted: np.ndarray
+    objects: np.ndarray
+
+
+def average_precision(truth: Truth, results: Results) -> AveragePrecision:
+    """Compute COCO's box AP with pycocotools, on all images of `truth`.
+
+    >>> one = np.array([1])
+    >>> boxes = np.array([[0.0, 0.0, 10.0, 10.0]])
+    >>> truth = Truth(one, {1: "bus"}, one, one, boxes, np.array([100.0]), np.array([False]))
+    >>> average_precision(truth, Results(one, one, boxes, np.array([0.9]))).ap
+    1.0
+    """
+    return Evaluation(truth, results).score()
+
+
+class Evaluation:
+    """One comparison of detections with the truth: matched once, then scored and resampled at will."""
+
+    def __init__(self, truth: Truth, results: Results) -> None:
+        self.truth = truth
+        with contextlib.redirect_stdout(io.StringIO()):
+            self._coco = _evaluate(truth, results)
+        areas, images = len(self._coco.params.areaRng), len(self._coco.params.imgIds)
+        cells = [self._coco.evalImgs[i : i + images] for i in range(0, len(self._coco.evalImgs), max(images, 1))]
+        self.matches = [[_matches(cells[k * areas + a]) for a in range(areas)] for k in range(len(truth.categories))]
+
+    def score(self) -> AveragePrecision:
+        """Return pycocotools' own numbers."""
+        with contextlib.redirect_stdout(io.StringIO()):
+            self._coco.accumulate()
+        precision = self._coco.eval["precision"][..., 0]
+        by_category = {
+            self.truth.categories[int(i)]: _present(_mean(precision[:, :, k, 0]))
+            for k, i in enumerate(self._coco.params.catIds)
+        }
+        numbers = {name: _present(_mean(self._part(precision, name))) for name in SUMMARIES}
+        boxes = int((~self.truth.crowd).sum())
+        return AveragePrecision(**numbers, by_category=by_category, images=len(self.truth.image_ids), boxes=boxes)
+
+    def precision(self, weights: np.ndarray) -> np.ndarray:
+        """Accumulate anew, with each image counted as often as its weight says.
+
+        Args:
+            weights: int [R, I], for each resample and image (by ascending id).
+
+        Returns:
+            float64 [R, T, 101, K, A]: precision at each IoU threshold, recall, category and range of areas, -1 where
+            there is no object: each [r] is what pycocotools accumulates on a set with the images so repeated.
+        """
+        weights = np.ascontiguousarray(weights.T, np.int64)
+        recalls = self._coco.params.recThrs
+        cells = [[_precision(matches, weights, recalls) for matches in row] for row in self.matches]
+        return np.moveaxis(np.stack([np.stack(row, axis=2) for row in cells], axis=2), -1, 0)
+
+    def resample(self, resamples: int, *, generator: np.random.Generator) -> Resampled:
+        """Draw the images anew with replacement, `resamples` times, and score each draw.
+
+        A category without an object in a draw is left out of that draw's mean, as pycocotools does.
+        """
+        if resamples < 1:
+            raise ArgumentError(f"resamples must be at least 1; got {resamples}")
+        images = len(self.truth.image_ids)
+        if not images or not self.matches:
+            raise ArgumentError(f"a bootstrap needs images and categories; got {images} and {len(self.matches)}")
+        weights = generator.multinomial(images, np.full(images, 1 / images), size=resamples)
+        params = self._coco.params
+        cells = len(params.iouThrs) * len(params.recThrs) * len(params.areaRng) * len(self.matches)
+        step = max(1, CHUNK // cells)
+        parts: dict[str, list[float]] = {name: [] for name in SUMMARIES}
+        for begin in range(0, resamples, step):
+            for precision in self.precision(weights[begin : begin + step]):
+                for name, means in parts.items():
+                    means.append(_mean(self._part(precision, name)))
+        return Resampled(**{name: np.array(means) for name, means in parts.items()})
+
+    def _part(self, precision: np.ndarray, name: str) -> np.ndarray:
+        """Take the values [T, 101, K] of one summary out of precision [T, 101, K, A]."""
+        area, threshold = SUMMARIES[name]
+        part = precision[..., self._coco.params.areaRngLbl.index(area)]
+        return part if threshold is None else part[np.isclose(self._coco.params.iouThrs, threshold)]
+
+
+def percentile_interval(value: float, draws: np.ndarray, *, n: int, level: float = 0.95) -> Interval:
+    """Take the percentile bootstrap interval of a number.
+
+    Args:
+        value: The number itself.
+        draws: float [R], the number on each resample; NaN (nothing to count there) is left out.
+        n: Images behind it.
+        level: How much of the draws lies inside.
+    """
+    inside = draws[~np.isnan(draws)]
+    if not len(inside):
+        return Interval(float(value), float(value), float(value), n)
+    low, high = np.quantile(inside, [(1 - level) / 2, (1 + level) / 2])
+    return Interval(float(value), float(low), float(high), n)
+
+
+def _evaluate(truth: Truth, results: Results) -> COCOeval:
+    """Match with pycocotools; ids are dealt anew from 1, because it takes a match with id 0 for none."""
+    images = [{"id": i} for i in truth.image_ids.tolist()]
+    categories = [{"id": i, "name": name} for i, name in truth.categories.items()]
+    crowd, zeros = truth.crowd.astype(int), np.zeros(len(results), int)
+    sides = (
+        _annotations(truth.image_id, truth.category_id, truth.boxes_xywh, area=truth.area, crowd=crowd),
+        _annotations(
+            results.image_id, results.category_id, results.boxes_xywh, area=results.boxes_xywh[:, 2:].prod(1), crowd=zeros
+        ),
+    )
+    for found, score in zip(sides[1], results.scores.tolist(), strict=True):
+        found["score"] = score
+    cocos = []
+    for annotations in sides:
+        coco = COCO()
+        coco.dataset = {"images": images, "categories": categories, "annotations": annotations}
+        coco.createIndex()
+        cocos.append(coco)
+    evaluation = COCOeval(*cocos, "bbox")
+    evaluation.params.maxDets = [MOST_DETECTIONS]
+    evaluation.evaluate()
+    return evaluation
+
+
+def _annotations(
+    image_id: np.ndarray, category_id: np.ndarray, boxes: np.ndarray, *, area: np.ndarray, crowd: np.ndarray
+) -> list[dict]:
+    keys = ("id", "image_id", "category_id", "bbox", "area", "iscrowd")
+    columns = (np.arange(1, len(image_id) + 1), image_id, category_id, boxes, area, crowd)
+    return [dict(zip(keys, row, strict=True)) for row in zip(*(column.tolist() for column in columns), strict=True)]
+
+
+def _matches(cells: list[dict | None]) -> Matches:
+    """Join one category's and one area's matches of I images, by falling score, ties in the order of the images."""
+    filled = [(i, cell) for i, cell in enumerate(cells) if cell is not None]
+    objects = np.array([0 if cell is None else np.sum(cell["gtIgnore"] == 0) for cell in cells], np.int64)
+    if not filled:
+        nothing = np.zeros((len(COCOeval().params.iouThrs), 0), bool)
+        return Matches(np.zeros(0, np.int64), nothing, nothing, objects)
+    image = np.repeat([i for i, _ in filled], [len(cell["dtScores"]) for _, cell in filled])
+    order = np.argsort(-np.concatenate([cell["dtScores"] for _, cell in filled]), kind="mergesort")
+    hit = np.concatenate([cell["dtMatches"] for _, cell in filled], axis=1)[:, order] > 0
+    counted = ~np.concatenate([cell["dtIgnore"] for _, cell in filled], axis=1)[:, order].astype(bool)
+    some = counted.any(axis=0)
+    return Matches(image[order][some], hit[:, some], counted[:, some], objects)
+
+
+def _precision(matches: Matches, weights: np.ndarray, recalls: np.ndarray) -> np.ndarray:
+    """Accumulate one category and area: precision [T, len(recalls), R] for weights int64 [I, R].
+
+    Only hits can be the best precision at a recall, so precision is worked out at the hits alone; how many detections
+    counted up to there comes from one running sum, shared by the thresholds that count the same detections.
+    """
+    to_find = matches.objects @ weights
+    thresholds, resamples = len(matches.hit), weights.shape[1]
+    best = np.zeros((thresholds, len(recalls) + 1, resamples))
+    drawn = weights[matches.image]
+    rows, kind = np.unique(matches.counted, axis=0, return_inverse=True)
+    for number, row in enumerate(rows):
+        seen = np.cumsum(drawn[row], axis=0)
+        place = np.cumsum(row) - 1
+        for t in np.flatnonzero(kind.ravel() == number):
+            hits = np.flatnonzero(row & matches.hit[t])
+            true = np.cumsum(drawn[hits], axis=0).astype(float)
+            false = seen[place[hits]] - true
+            reached = np.searchsorted(recalls, true / np.maximum(to_find, 1), side="right")
+            cell = reached * resamples + np.arange(resamples)
+            np.maximum.at(best[t].reshape(-1), cell.ravel(), (true / (false + true + np.spacing(1))).ravel())
+    best = np.maximum.accumulate(best[:, ::-1], axis=1)[:, -2::-1]
+    return np.where(to_find > 0, best, -1.0)
+
+
+def _mean(precision: np.ndarray) -> float:
+    """Average the values that exist; NaN where none does."""
+    present = precision[precision > -1]
+    return float(np.mean(present)) if present.size else float("nan")
+
+
+def _present(value: float) -> float | None:
+    return None if np.isnan(value) else value
