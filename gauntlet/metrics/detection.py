@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from pycocotools.coco import COCO
-from pycocotools.cocoeval import COCOeval
+from pycocotools.cocoeval import COCOeval, Params
 
 from gauntlet.boxes import Results, Truth
 from gauntlet.errors import ArgumentError
@@ -27,8 +27,8 @@ SUMMARIES = {
 """Each number by its range of areas and its IoU threshold (None: the mean over 0.50, 0.55, ..., 0.95)."""
 MOST_DETECTIONS = 100
 """The best-scored detections of a category that count in an image, as in COCO's own protocol."""
-CHUNK = 1 << 23
-"""The most precision values held at a time while resampling (64 MiB)."""
+RECALLS = Params(iouType="bbox").recThrs
+"""Where precision is read: 0, 0.01, ..., 1."""
 
 
 @dataclass(frozen=True)
@@ -111,65 +111,65 @@ class Evaluation:
     def __init__(self, truth: Truth, results: Results) -> None:
         self.truth = truth
         with contextlib.redirect_stdout(io.StringIO()):
-            self._coco = _evaluate(truth, results)
-        areas, images = len(self._coco.params.areaRng), len(self._coco.params.imgIds)
-        cells = [self._coco.evalImgs[i : i + images] for i in range(0, len(self._coco.evalImgs), max(images, 1))]
+            self.coco = _evaluate(truth, results)
+        areas, images = len(self.coco.params.areaRng), len(self.coco.params.imgIds)
+        cells = [self.coco.evalImgs[i : i + images] for i in range(0, len(self.coco.evalImgs), max(images, 1))]
         self.matches = [[_matches(cells[k * areas + a]) for a in range(areas)] for k in range(len(truth.categories))]
 
     def score(self) -> AveragePrecision:
         """Return pycocotools' own numbers."""
         with contextlib.redirect_stdout(io.StringIO()):
-            self._coco.accumulate()
-        precision = self._coco.eval["precision"][..., 0]
-        by_category = {
-            self.truth.categories[int(i)]: _present(_mean(precision[:, :, k, 0]))
-            for k, i in enumerate(self._coco.params.catIds)
-        }
-        numbers = {name: _present(_mean(self._part(precision, name))) for name in SUMMARIES}
-        boxes = int((~self.truth.crowd).sum())
-        return AveragePrecision(**numbers, by_category=by_category, images=len(self.truth.image_ids), boxes=boxes)
-
-    def precision(self, weights: np.ndarray) -> np.ndarray:
-        """Accumulate anew, with each image counted as often as its weight says.
-
-        Args:
-            weights: int [R, I], for each resample and image (by ascending id).
-
-        Returns:
-            float64 [R, T, 101, K, A]: precision at each IoU threshold, recall, category and range of areas, -1 where
-            there is no object: each [r] is what pycocotools accumulates on a set with the images so repeated.
-        """
-        weights = np.ascontiguousarray(weights.T, np.int64)
-        recalls = self._coco.params.recThrs
-        cells = [[_precision(matches, weights, recalls) for matches in row] for row in self.matches]
-        return np.moveaxis(np.stack([np.stack(row, axis=2) for row in cells], axis=2), -1, 0)
+            self.coco.accumulate()
+        precision = self.coco.eval["precision"][..., 0]
+        names = [self.truth.categories[int(i)] for i in self.coco.params.catIds]
+        places = {name: self._where(name) for name in SUMMARIES}
+        return AveragePrecision(
+            **{name: _mean(precision[thresholds, :, :, area]) for name, (area, thresholds) in places.items()},
+            by_category={name: _mean(precision[:, :, k, 0]) for k, name in enumerate(names)},
+            images=len(self.truth.image_ids),
+            boxes=int((~self.truth.crowd).sum()),
+        )
 
     def resample(self, resamples: int, *, generator: np.random.Generator) -> Resampled:
         """Draw the images anew with replacement, `resamples` times, and score each draw.
 
         A category without an object in a draw is left out of that draw's mean, as pycocotools does.
-        """
-        if resamples < 1:
-            raise ArgumentError(f"resamples must be at least 1; got {resamples}")
-        images = len(self.truth.image_ids)
-        if not images or not self.matches:
-            raise ArgumentError(f"a bootstrap needs images and categories; got {images} and {len(self.matches)}")
-        weights = generator.multinomial(images, np.full(images, 1 / images), size=resamples)
-        params = self._coco.params
-        cells = len(params.iouThrs) * len(params.recThrs) * len(params.areaRng) * len(self.matches)
-        step = max(1, CHUNK // cells)
-        parts: dict[str, list[float]] = {name: [] for name in SUMMARIES}
-        for begin in range(0, resamples, step):
-            for precision in self.precision(weights[begin : begin + step]):
-                for name, means in parts.items():
-                    means.append(_mean(self._part(precision, name)))
-        return Resampled(**{name: np.array(means) for name, means in parts.items()})
 
-    def _part(self, precision: np.ndarray, name: str) -> np.ndarray:
-        """Take the values [T, 101, K] of one summary out of precision [T, 101, K, A]."""
+        Raises:
+            ArgumentError: fewer than one resample, or nothing to draw from.
+        """
+        images = len(self.truth.image_ids)
+        if resamples < 1 or not images or not self.matches:
+            raise ArgumentError(
+                f"a bootstrap needs resamples, images and categories, one at least of each; got {resamples}, {images} "
+                f"and {len(self.matches)}"
+            )
+        weights = generator.multinomial(images, np.full(images, 1 / images), size=resamples)
+        return self.weighted(weights)
+
+    def weighted(self, weights: np.ndarray) -> Resampled:
+        """Score with each image counted as often as its weight says.
+
+        Args:
+            weights: int [R, I], for each of R draws and each image, by ascending id.
+        """
+        means = np.array([[accumulate(cell, weights).mean(axis=1) for cell in row] for row in self.matches])
+        return Resampled(**{name: self._summary(means, name) for name in SUMMARIES})
+
+    def _where(self, name: str) -> tuple[int, np.ndarray]:
+        """Give the place of a summary's range of areas, and which IoU thresholds it takes (bool [T])."""
         area, threshold = SUMMARIES[name]
-        part = precision[..., self._coco.params.areaRngLbl.index(area)]
-        return part if threshold is None else part[np.isclose(self._coco.params.iouThrs, threshold)]
+        thresholds = self.coco.params.iouThrs
+        chosen = np.isclose(thresholds, threshold) if threshold else np.ones(len(thresholds), bool)
+        return self.coco.params.areaRngLbl.index(area), chosen
+
+    def _summary(self, values: np.ndarray, name: str) -> np.ndarray:
+        """Average values [K, A, T, ...] over categories and thresholds as one of SUMMARIES says; NaN where all are -1."""
+        area, thresholds = self._where(name)
+        part = values[:, area][:, thresholds]
+        present = (part > -1).any(axis=1)
+        total = np.where(present, part.mean(axis=1), 0).sum(axis=0)
+        return np.divide(total, present.sum(axis=0), out=np.full(total.shape, np.nan), where=present.any(axis=0))
 
 
 def percentile_interval(value: float, draws: np.ndarray, *, n: int, level: float = 0.95) -> Interval:
@@ -226,7 +226,7 @@ def _matches(cells: list[dict | None]) -> Matches:
     filled = [(i, cell) for i, cell in enumerate(cells) if cell is not None]
     objects = np.array([0 if cell is None else np.sum(cell["gtIgnore"] == 0) for cell in cells], np.int64)
     if not filled:
-        nothing = np.zeros((len(COCOeval().params.iouThrs), 0), bool)
+        nothing = np.zeros((len(Params(iouType="bbox").iouThrs), 0), bool)
         return Matches(np.zeros(0, np.int64), nothing, nothing, objects)
     image = np.repeat([i for i, _ in filled], [len(cell["dtScores"]) for _, cell in filled])
     order = np.argsort(-np.concatenate([cell["dtScores"] for _, cell in filled]), kind="mergesort")
@@ -236,36 +236,40 @@ def _matches(cells: list[dict | None]) -> Matches:
     return Matches(image[order][some], hit[:, some], counted[:, some], objects)
 
 
-def _precision(matches: Matches, weights: np.ndarray, recalls: np.ndarray) -> np.ndarray:
-    """Accumulate one category and area: precision [T, len(recalls), R] for weights int64 [I, R].
+def accumulate(matches: Matches, weights: np.ndarray) -> np.ndarray:
+    """Accumulate one category and range of areas, with each image counted as often as its weight says.
 
     Only hits can be the best precision at a recall, so precision is worked out at the hits alone; how many detections
     counted up to there comes from one running sum, shared by the thresholds that count the same detections.
+
+    Args:
+        matches: Of I images.
+        weights: int [R, I].
+
+    Returns:
+        float64 [T, 101, R]: precision at each IoU threshold and recall, -1 where a draw has no object; bit for bit what
+        pycocotools accumulates over a set in which each image stands so often.
     """
-    to_find = matches.objects @ weights
-    thresholds, resamples = len(matches.hit), weights.shape[1]
-    best = np.zeros((thresholds, len(recalls) + 1, resamples))
-    drawn = weights[matches.image]
+    weights = np.ascontiguousarray(weights.T, np.int32)
+    to_find, drawn = matches.objects @ weights, weights[matches.image]
+    resamples = weights.shape[1]
+    best = np.zeros((len(matches.hit), len(RECALLS) + 1, resamples))
     rows, kind = np.unique(matches.counted, axis=0, return_inverse=True)
     for number, row in enumerate(rows):
-        seen = np.cumsum(drawn[row], axis=0)
+        seen = np.cumsum(drawn[row], axis=0, dtype=np.int32)
         place = np.cumsum(row) - 1
         for t in np.flatnonzero(kind.ravel() == number):
             hits = np.flatnonzero(row & matches.hit[t])
-            true = np.cumsum(drawn[hits], axis=0).astype(float)
+            true = np.cumsum(drawn[hits], axis=0, dtype=np.int32)
             false = seen[place[hits]] - true
-            reached = np.searchsorted(recalls, true / np.maximum(to_find, 1), side="right")
-            cell = reached * resamples + np.arange(resamples)
-            np.maximum.at(best[t].reshape(-1), cell.ravel(), (true / (false + true + np.spacing(1))).ravel())
+            reached = np.searchsorted(RECALLS, true / np.maximum(to_find, 1), side="right")
+            cells = reached * resamples + np.arange(resamples)
+            np.maximum.at(best[t].reshape(-1), cells.ravel(), (true / (false + true + np.spacing(1))).ravel())
     best = np.maximum.accumulate(best[:, ::-1], axis=1)[:, -2::-1]
     return np.where(to_find > 0, best, -1.0)
 
 
-def _mean(precision: np.ndarray) -> float:
-    """Average the values that exist; NaN where none does."""
+def _mean(precision: np.ndarray) -> float | None:
+    """Average the values that exist; None where none does."""
     present = precision[precision > -1]
-    return float(np.mean(present)) if present.size else float("nan")
-
-
-def _present(value: float) -> float | None:
-    return None if np.isnan(value) else value
+    return float(np.mean(present)) if present.size else None
