@@ -4,7 +4,7 @@ A column of numbers for each field, because a detection benchmark has a hundred 
 COCO JSON that the boxes come from; boxes in files are `xywh` as COCO writes them, boxes of detectors `xyxy`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,12 +35,18 @@ class Truth:
     crowd: np.ndarray
 
     def __len__(self) -> int:
+        """Count the boxes."""
         return len(self.image_id)
 
-    def without(self, category_ids: set[int]) -> "Truth":
-        """Leave some categories and their boxes out; the images stay."""
-        kept = ~np.isin(self.category_id, sorted(category_ids))
-        names = {i: name for i, name in self.categories.items() if i not in category_ids}
+    def count(self, category: str) -> int:
+        """Count the boxes of a category, by its name."""
+        ids = [i for i, name in self.categories.items() if name == category]
+        return int(np.isin(self.category_id, ids).sum())
+
+    def without(self, categories: Collection[str]) -> "Truth":
+        """Leave some categories, by name, and their boxes out; the images stay."""
+        names = {i: name for i, name in self.categories.items() if name not in categories}
+        kept = np.isin(self.category_id, list(names))
         columns = (self.image_id, self.category_id, self.boxes_xywh, self.area, self.crowd)
         return Truth(self.image_ids, names, *(column[kept] for column in columns))
 
@@ -62,6 +68,7 @@ class Results:
     scores: np.ndarray
 
     def __len__(self) -> int:
+        """Count the boxes."""
         return len(self.image_id)
 
 

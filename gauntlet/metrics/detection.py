@@ -109,6 +109,7 @@ class Evaluation:
     """One comparison of detections with the truth: matched once, then scored and resampled at will."""
 
     def __init__(self, truth: Truth, results: Results) -> None:
+        """Match `results` to `truth` at ten IoU thresholds and in four ranges of areas."""
         self.truth = truth
         with contextlib.redirect_stdout(io.StringIO()):
             self.coco = _evaluate(truth, results)
@@ -164,7 +165,7 @@ class Evaluation:
         return self.coco.params.areaRngLbl.index(area), chosen
 
     def _summary(self, values: np.ndarray, name: str) -> np.ndarray:
-        """Average values [K, A, T, ...] over categories and thresholds as one of SUMMARIES says; NaN where all are -1."""
+        """Average values [K, A, T, R] over categories and thresholds as SUMMARIES says; NaN where all are -1."""
         area, thresholds = self._where(name)
         part = values[:, area][:, thresholds]
         present = (part > -1).any(axis=1)
@@ -196,7 +197,11 @@ def _evaluate(truth: Truth, results: Results) -> COCOeval:
     sides = (
         _annotations(truth.image_id, truth.category_id, truth.boxes_xywh, area=truth.area, crowd=crowd),
         _annotations(
-            results.image_id, results.category_id, results.boxes_xywh, area=results.boxes_xywh[:, 2:].prod(1), crowd=zeros
+            results.image_id,
+            results.category_id,
+            results.boxes_xywh,
+            area=results.boxes_xywh[:, 2:].prod(1),
+            crowd=zeros,
         ),
     )
     for found, score in zip(sides[1], results.scores.tolist(), strict=True):

@@ -1,8 +1,8 @@
 """Read data sets and detections in COCO's format, every record checked before it is used.
 
 A mistake in a file costs hours when it comes out as a strange number, so each becomes one line that names the file,
-the row and the likely slip. The checks are made on columns: a hundred thousand annotations take about two seconds,
-most of them spent in parsing the JSON.
+the row and the likely slip. The checks are made on columns: for a hundred thousand annotations they take less time
+than the parsing of the JSON.
 """
 
 import json
@@ -71,6 +71,7 @@ class CocoSet:
     mended: dict[str, int] = field(default_factory=dict)
 
     def __len__(self) -> int:
+        """Count the images."""
         return len(self.images)
 
 
@@ -166,7 +167,9 @@ def _categories(rows: Rows) -> dict[int, str]:
     again = {name: i for i, name in reversed(list(enumerate(names)))}
     rows.refuse(
         np.array([again[name] != i for i, name in enumerate(names)], bool),
-        lambda i: f"name must be unique, classes are matched by it; {names[i]!r} stands in categories[{again[names[i]]}]",
+        lambda i: (
+            f"name must be unique, classes are matched by it; {names[i]!r} stands in categories[{again[names[i]]}]"
+        ),
     )
     return dict(zip(ids, names, strict=True))
 
@@ -174,7 +177,9 @@ def _categories(rows: Rows) -> dict[int, str]:
 def _images(rows: Rows, folder: Path) -> tuple[ImageRecord, ...]:
     ids, names = rows.unique("id"), rows.texts("file_name")
     widths, heights = rows.integers("width"), rows.integers("height")
-    rows.refuse((widths < 1) | (heights < 1), lambda i: f"width and height must be positive; got {widths[i]}, {heights[i]}")
+    rows.refuse(
+        (widths < 1) | (heights < 1), lambda i: f"width and height must be positive; got {widths[i]}, {heights[i]}"
+    )
     rows.refuse(
         np.array([".." in PurePosixPath(name).parts or name.startswith("/") for name in names], bool),
         lambda i: f"file_name must stay inside {folder}; got {names[i]!r}",
@@ -212,8 +217,10 @@ def _annotations(
 def _known_category(rows: Rows, category_id: np.ndarray, names: Sequence[int] | dict[int, str]) -> None:
     rows.refuse(
         ~np.isin(category_id, list(names)),
-        lambda i: f"category_id must stand in categories; got {category_id[i]} "
-        "(labels 0..K-1 for COCO's own ids, or a category lost from the JSON?)",
+        lambda i: (
+            f"category_id must stand in categories; got {category_id[i]} "
+            "(labels 0..K-1 for COCO's own ids, or a category lost from the JSON?)"
+        ),
     )
 
 
@@ -226,8 +233,10 @@ def _fit(rows: Rows, boxes: np.ndarray, limits: np.ndarray, *, outside: str) -> 
     slip = "xyxy written for xywh, or an image resized after its boxes were drawn?"
     rows.refuse(
         over if outside == "error" else lost,
-        lambda i: f"the box must lie in its image of {limits[i, 0]:g} x {limits[i, 1]:g} px (1 px over is borne); got "
-        f"x {boxes[i, 0]:g}, y {boxes[i, 1]:g}, width {boxes[i, 2]:g}, height {boxes[i, 3]:g} ({slip})",
+        lambda i: (
+            f"the box must lie in its image of {limits[i, 0]:g} x {limits[i, 1]:g} px (1 px over is borne); got "
+            f"x {boxes[i, 0]:g}, y {boxes[i, 1]:g}, width {boxes[i, 2]:g}, height {boxes[i, 3]:g} ({slip})"
+        ),
     )
     if outside == "error":
         rows.refuse(flat, lambda i: f"the box must have a width and a height; got {boxes[i, 2]:g} x {boxes[i, 3]:g}")

@@ -16,6 +16,7 @@ class Rows:
     """A list of JSON objects that knows where it came from, so that an error can name file and row."""
 
     def __init__(self, path: Path, section: str, rows: list) -> None:
+        """Take the rows of `section` in the file `path`; DataError where one is not an object."""
         self.path, self.section, self.rows = path, section, rows
         self.refuse(
             np.array([not isinstance(row, dict) for row in rows], bool),
@@ -23,6 +24,7 @@ class Rows:
         )
 
     def __len__(self) -> int:
+        """Count the rows."""
         return len(self.rows)
 
     def refuse(self, wrong: np.ndarray, message: Callable[[int], str]) -> None:
@@ -42,7 +44,9 @@ class Rows:
             return [row[key] for row in self.rows]
         except KeyError:
             missing = np.array([key not in row for row in self.rows], bool)
-            self.refuse(missing, lambda i: f"must have {key!r}; got {', '.join(sorted(self.rows[i]))} (another format?)")
+            self.refuse(
+                missing, lambda i: f"must have {key!r}; got {', '.join(sorted(self.rows[i]))} (another format?)"
+            )
             raise
 
     def integers(self, key: str) -> np.ndarray:
@@ -61,8 +65,10 @@ class Rows:
             first = first_of_kind[kind]
         self.refuse(
             first != np.arange(len(column)),
-            lambda i: f"{key} must be unique; {column[i]} stands in {self.section}[{first[i]}] already "
-            "(two JSONs joined without new ids?)",
+            lambda i: (
+                f"{key} must be unique; {column[i]} stands in {self.section}[{first[i]}] already "
+                "(two JSONs joined without new ids?)"
+            ),
         )
         return column
 
@@ -85,9 +91,13 @@ class Rows:
         column = self.values("bbox")
         kinds = {float, int}
         wrong = [type(box) is not list or len(box) != 4 or not kinds.issuperset(map(type, box)) for box in column]
-        self.refuse(np.array(wrong, bool), lambda i: f"bbox must be four numbers x, y, width, height; got {column[i]!r}")
+        self.refuse(
+            np.array(wrong, bool), lambda i: f"bbox must be four numbers x, y, width, height; got {column[i]!r}"
+        )
         boxes = np.array(column, np.float64).reshape(-1, 4)
-        self.refuse(~np.isfinite(boxes).all(axis=1), lambda i: f"bbox must be finite; got {column[i]} (a mean of nothing?)")
+        self.refuse(
+            ~np.isfinite(boxes).all(axis=1), lambda i: f"bbox must be finite; got {column[i]} (a mean of nothing?)"
+        )
         self.refuse(
             (boxes[:, 2:] < 0).any(axis=1),
             lambda i: f"bbox must have no negative width or height; got {column[i]} (corners in the wrong order?)",
@@ -125,8 +135,10 @@ def check_masks(rows: Rows, sizes: np.ndarray) -> None:
     wrong[coded] = [column[i]["size"] != [sizes[i, 1], sizes[i, 0]] for i in coded]
     rows.refuse(
         wrong,
-        lambda i: f"the mask's size (height, width) must be its image's, {sizes[i, 1]:g} x {sizes[i, 0]:g} px; got "
-        f"{column[i]['size']} (width and height swapped?)",
+        lambda i: (
+            f"the mask's size (height, width) must be its image's, {sizes[i, 1]:g} x {sizes[i, 0]:g} px; got "
+            f"{column[i]['size']} (width and height swapped?)"
+        ),
     )
     wrong[coded] = _code_areas([column[i] for i in coded]) == 0
     rows.refuse(wrong, lambda i: "the mask must not be empty; it covers 0 px (an object wholly hidden?)")
@@ -156,5 +168,8 @@ def _code_areas(codes: list[dict]) -> np.ndarray:
     from pycocotools import mask as rle
 
     packed = [code for code in codes if type(code["counts"]) is str]
-    areas = iter(rle.area(packed).tolist() if packed else [])
-    return np.array([next(areas) if type(code["counts"]) is str else sum(code["counts"][1::2]) for code in codes], float)
+    # pycocotools 2.0.11 with numpy 2 counts the masks of one call in eight bits.
+    areas = (area for i in range(0, len(packed), 255) for area in rle.area(packed[i : i + 255]).tolist())
+    return np.array(
+        [next(areas) if type(code["counts"]) is str else sum(code["counts"][1::2]) for code in codes], float
+    )
