@@ -1,0 +1,44 @@
+"""Intervals: a number, the bounds that resampling gives it, and n."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from gauntlet.errors import ArgumentError
+
+LEVEL = 0.95
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A number with the bounds of its interval, and n, the count of records behind it."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+
+def mean_interval(values: np.ndarray, *, resamples: int, generator: np.random.Generator) -> list[Interval]:
+    """Return the mean of each column and its percentile-bootstrap interval of 95 %.
+
+    Args:
+        values: N x K; all columns of a row are drawn together (paired), so that differences may be columns.
+        resamples: Draws of N rows with replacement, at least 1.
+        generator: Draws the rows.
+
+    Returns:
+        K intervals.
+
+    Raises:
+        ArgumentError: No row, or fewer than one resample.
+
+    Source: Efron (1979), percentile bootstrap.
+    """
+    count = len(values)
+    if count < 1 or resamples < 1:
+        raise ArgumentError(f"values and resamples must number at least 1; got {count} and {resamples}")
+    weights = generator.multinomial(count, np.full(count, 1 / count), size=resamples)
+    low, high = np.quantile(weights @ values / count, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
+    columns = zip(values.mean(axis=0), low, high, strict=True)
+    return [Interval(float(mean), float(bottom), float(top), count) for mean, bottom, top in columns]
