@@ -145,3 +145,10 @@ def mixed(x: np.ndarray, other: np.ndarray, weight: np.ndarray) -> np.ndarray:
     """Blend two uint8 HW3 pictures: weight (float32 HW in [0, 1]) is the share of the second."""
     weight = weight.astype(np.float32, copy=False)
     return cv2.blendLinear(x, other, 1 - weight, weight)
+
+
+def window(mask: np.ndarray, *, margin_px: int) -> tuple[slice, slice]:
+    """Return the rows and columns that hold a non-empty bool mask, widened by margin_px where there is room."""
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    top, left = max(0, int(rows[0]) - margin_px), max(0, int(columns[0]) - margin_px)
+    return slice(top, int(rows[-1]) + 1 + margin_px), slice(left, int(columns[-1]) + 1 + margin_px)
