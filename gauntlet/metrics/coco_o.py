@@ -58,7 +58,8 @@ def relative_drop(ap_shifted: Rate, ap_source: Rate) -> Rate:
     """
     with np.errstate(divide="ignore", invalid="ignore"):
         share = 1 - np.divide(ap_shifted, ap_source)
-    return np.where(np.equal(ap_source, 0), np.nan, share)[()]
+    share = np.where(np.equal(ap_source, 0), np.nan, share)
+    return share if share.ndim else float(share)
 
 
 class Published(NamedTuple):

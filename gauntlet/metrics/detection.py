@@ -99,7 +99,7 @@ def average_precision(truth: Truth, results: Results) -> AveragePrecision:
     >>> one = np.array([1])
     >>> boxes = np.array([[0.0, 0.0, 10.0, 10.0]])
     >>> truth = Truth(one, {1: "bus"}, one, one, boxes, np.array([100.0]), np.array([False]))
-    >>> average_precision(truth, Results(one, one, boxes, np.array([0.9]))).ap
+    >>> round(average_precision(truth, Results(one, one, boxes, np.array([0.9]))).ap, 6)
     1.0
     """
     return Evaluation(truth, results).score()
