@@ -54,6 +54,7 @@ def _child(request: dict, *, reply: socket.socket, out: int, parent: int) -> Non
         sys.stdout.reconfigure(line_buffering=True)
         os.environ.update(request["env"])
         os.chdir(request["cwd"])
+        sys.argv = ["dvc", *request["argv"]]  # the name under which DVC's lock files know this process
         from dvc.cli import main as dvc
 
         code = dvc(request["argv"])

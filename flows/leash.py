@@ -50,6 +50,7 @@ class Command:
     """One running `dvc` command: its process group, the pipe of its lines and the socket of its exit code."""
 
     def __init__(self, reply: socket.socket, out: int) -> None:
+        """Wait for the process group's id on `reply`; `out` is the reading end of the pipe of its lines."""
         self._reply, self._out = reply, out
         self._words = self._read_words()
         self.pid = next(self._words)
@@ -109,6 +110,7 @@ class Leash:
     """The one process that has DVC loaded, started on the first command and again if it was killed."""
 
     def __init__(self) -> None:
+        """Start nothing yet."""
         self._lock = threading.Lock()
         self._process: subprocess.Popen | None = None
         self._control: socket.socket | None = None

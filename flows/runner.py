@@ -28,7 +28,7 @@ FAILED_TO_RUN = re.compile(r"exited with (-?\d+)")
 BUSY = re.compile(r"is busy, it is being blocked by|Unable to acquire lock")
 DVC_SPEAKS = re.compile(
     r"^(ERROR: failed to |Running stage |> |Updating lock file|Generating lock file|To track the changes|To enable "
-    r"auto|\s+git add |\s+dvc config core\.autostage|Use `dvc push`|Stage '.*' (didn't change|is cached)|Data and pipel)"
+    r"auto|\s+git add |\s+dvc config core\.autostage|Use `dvc push`|Stage '.*' (didn't change|is cached)|Data and pip)"
 )
 
 

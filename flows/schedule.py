@@ -30,6 +30,7 @@ class Board:
     """What is still to do, what is in hand, and what a failure has put out of reach."""
 
     def __init__(self, records: Iterable[Record]) -> None:
+        """Lay out `records`, parents before children."""
         self._order = tuple(records)
         seconds = remaining_seconds(self._order)
         self._waiting = {record.stage: record for record in sorted(self._order, key=lambda r: -seconds[r.stage])}
