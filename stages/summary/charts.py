@@ -1,0 +1,252 @@
+"""Charts: Vega-Lite specifications that pan, zoom, answer the pointer and follow the page's colours."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import cycle
+
+SERIES = tuple(f"var(--series-{number})" for number in range(1, 9))
+"""Colours by number; the style sheet gives them values for light, dark and print."""
+INK, SOFT, RULE = "var(--ink)", "var(--soft)", "var(--rule)"
+FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif"
+DOT_PX, GAP_PX = 14, 12
+"""Height of one series within a group of dots, and what parts two groups."""
+
+CONFIG = {
+    "background": None,
+    "font": FONT,
+    "view": {"stroke": None},
+    "axis": {
+        "domain": False,
+        "ticks": False,
+        "gridColor": RULE,
+        "labelColor": SOFT,
+        "titleColor": SOFT,
+        "titleFontWeight": "normal",
+        "labelFontSize": 12,
+        "titleFontSize": 12,
+        "labelPadding": 6,
+        "titlePadding": 10,
+    },
+    "legend": {
+        "labelColor": INK,
+        "titleColor": SOFT,
+        "labelFontSize": 12,
+        "orient": "top",
+        "title": None,
+        "symbolSize": 90,
+        "labelLimit": 260,
+    },
+    "text": {"fill": INK, "fontSize": 12},
+}
+
+BANDS = {"axis": {"grid": False}, "scale": {"paddingInner": 0.3, "paddingOuter": 0.15}}
+EDGES = {"nice": False, "padding": 12}
+"""Room in px around the outermost points of a line."""
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A figure of the page.
+
+    Attributes:
+        name: Its id, unique in the page.
+        title: What it shows, as a heading.
+        caption: How to read it.
+        spec: Vega-Lite, with its data inside.
+        columns: Key and heading of each column of the table of numbers below it, the row's own name first.
+        rows: The numbers themselves, ready to print.
+        wide: Whether it takes the whole width of the page.
+    """
+
+    name: str
+    title: str
+    caption: str
+    spec: dict
+    columns: dict[str, str]
+    rows: list[dict]
+    wide: bool = False
+
+
+def _frame(description: str, *, height: int, layers: list[dict]) -> dict:
+    return {
+        "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
+        "description": description,
+        "width": "container",
+        "height": height,
+        "autosize": {"type": "fit-x", "contains": "padding"},
+        "config": CONFIG,
+        "layer": layers,
+    }
+
+
+def _chosen(series: str) -> dict:
+    """Let a click in the legend single out one series; shift adds more, a click elsewhere frees all."""
+    return {"name": "chosen", "select": {"type": "point", "fields": [series]}, "bind": "legend"}
+
+
+def _zoom() -> dict:
+    """Drag to pan, shift and wheel to zoom, so that the plain wheel still scrolls the page; double click resets."""
+    return {"name": "zoom", "select": {"type": "interval", "zoom": "wheel![event.shiftKey]"}, "bind": "scales"}
+
+
+def _faded() -> dict:
+    return {"condition": {"param": "chosen", "value": 1}, "value": 0.12}
+
+
+def _colour(series: str, names: list[str], *, quiet: tuple[str, ...] = ()) -> dict:
+    colours = dict(zip([name for name in names if name not in quiet], cycle(SERIES), strict=False))
+    scale = {"domain": names, "range": [colours.get(name, SOFT) for name in names]}
+    legend = {"columns": 3 if sum(map(len, names)) <= 24 else 2}
+    return {"field": series, "type": "nominal", "scale": scale, "legend": legend}
+
+
+def dots(
+    rows: list[dict],
+    *,
+    groups: Sequence[str],
+    names: Sequence[str],
+    quiet: tuple[str, ...] = (),
+    group: str,
+    series: str,
+    axis: str,
+    about: str,
+) -> dict:
+    """Draw one dot with its interval for each series in each group, groups down the page.
+
+    Args:
+        rows: Each holds "group", "series", "value", "range" (words) and, where there is an interval, "low" and "high".
+        groups: Order of the groups.
+        names: Order of the series.
+        quiet: Series that stay grey, such as published ones.
+        group: What a group is, such as "domain".
+        series: What the colour tells apart, such as "detector".
+        axis: Title of the number's axis, with its unit.
+        about: One sentence for a reader who cannot see the chart.
+    """
+    names = list(names)
+    place = {
+        "y": {"field": "group", "type": "nominal", "sort": list(groups), "title": None} | BANDS,
+        "yOffset": {"field": "series", "type": "nominal", "sort": names},
+        "color": _colour("series", names, quiet=quiet),
+        "opacity": _faded(),
+    }
+    tooltip = [
+        {"field": "series", "type": "nominal", "title": series},
+        {"field": "group", "type": "nominal", "title": group},
+        {"field": "value", "type": "quantitative", "format": ".2f", "title": axis},
+        {"field": "range", "type": "nominal", "title": "interval"},
+    ]
+    number = {"type": "quantitative", "title": axis, "axis": {"tickCount": 6}}
+    zero = {
+        "data": {"values": [{"zero": 0}]},
+        "mark": {"type": "rule", "stroke": SOFT, "strokeWidth": 1},
+        "encoding": {"x": {"field": "zero", "type": "quantitative"}},
+    }
+    interval = {
+        "transform": [{"filter": "isValid(datum.low)"}],
+        "mark": {"type": "rule", "strokeWidth": 2, "strokeCap": "round"},
+        "encoding": place | {"x": number | {"field": "low"}, "x2": {"field": "high"}},
+    }
+    point = {
+        "params": [_chosen("series")],
+        "mark": {"type": "point", "filled": True, "size": 70},
+        "encoding": place | {"x": number | {"field": "value"}, "tooltip": tooltip},
+    }
+    height = len({row["group"] for row in rows}) * (len(names) * DOT_PX + GAP_PX)
+    layers = [zero, interval, point] if any("low" in row for row in rows) else [zero, point]
+    return _frame(about, height=height, layers=layers) | {"data": {"values": rows}}
+
+
+def curves(rows: list[dict], *, names: Sequence[str], x: str, y: str, about: str) -> dict:
+    """Draw one line for each series over "x", to be panned and zoomed.
+
+    Args:
+        rows: Each holds "series", "x" and "y".
+        names: Order of the series.
+        x: Title of the axis across.
+        y: Title of the axis up.
+        about: One sentence for a reader who cannot see the chart.
+    """
+    encoding = {
+        "x": {"field": "x", "type": "quantitative", "title": x, "scale": EDGES | {"zero": False}},
+        "y": {"field": "y", "type": "quantitative", "title": y, "scale": EDGES | {"zero": False}},
+        "color": _colour("series", list(names)),
+        "opacity": _faded(),
+    }
+    encoding["x"]["axis"] = {"grid": False, "tickMinStep": 1}
+    encoding["y"]["axis"] = {"tickCount": 5}
+    tooltip = [
+        {"field": "series", "type": "nominal", "title": "model"},
+        {"field": "x", "type": "quantitative", "title": x},
+        {"field": "y", "type": "quantitative", "format": ".4f", "title": y},
+    ]
+    line = {"mark": {"type": "line", "strokeWidth": 2, "clip": True}, "encoding": encoding}
+    point = {
+        "params": [_chosen("series"), _zoom()],
+        "mark": {"type": "point", "filled": True, "size": 34, "clip": True},
+        "encoding": encoding | {"tooltip": tooltip},
+    }
+    return _frame(about, height=220, layers=[line, point]) | {"data": {"values": rows}}
+
+
+def scatter(
+    ours: list[dict], *, published: list[dict], names: Sequence[str], slope: float, x_axis: str, y_axis: str, about: str
+) -> dict:
+    """Draw shifted against source, ours in colour with intervals, the published ones in grey, and a line through 0.
+
+    Args:
+        ours: "name", "x", "y", and "x_low" to "y_high".
+        published: "name", "x", "y", "label" (shown beside the point, or empty).
+        names: Order of ours.
+        slope: Of the line.
+        x_axis: Title with unit.
+        y_axis: Title with unit.
+        about: One sentence for a reader who cannot see the chart.
+    """
+    end = 1.05 * max([row["x"] for row in ours + published], default=1.0)
+    x = {"field": "x", "type": "quantitative", "title": x_axis, "scale": {"nice": True}, "axis": {"tickCount": 6}}
+    y = {"field": "y", "type": "quantitative", "title": y_axis, "axis": {"tickCount": 6}}
+    tooltip = [
+        {"field": "name", "type": "nominal"},
+        {"field": "x", "type": "quantitative", "format": ".2f", "title": x_axis},
+        {"field": "y", "type": "quantitative", "format": ".2f", "title": y_axis},
+    ]
+    colour = {"color": _colour("name", list(names)), "opacity": _faded()}
+    places = {"x": x, "y": y}
+    left = f"datum.x > {0.7 * end}"
+    beside = {"type": "text", "align": {"expr": f"{left} ? 'right' : 'left'"}, "dx": {"expr": f"{left} ? -9 : 9"}}
+    layers = [
+        {
+            "data": {"values": [{"x": 0, "y": 0}, {"x": end, "y": slope * end}]},
+            "mark": {"type": "line", "stroke": SOFT, "strokeDash": [5, 4], "strokeWidth": 1.2, "clip": True},
+            "encoding": places,
+        },
+        {
+            "data": {"values": published},
+            "mark": {"type": "point", "filled": True, "size": 42, "fill": SOFT, "fillOpacity": 0.45, "clip": True},
+            "encoding": places | {"tooltip": tooltip},
+        },
+        {
+            "data": {"values": [row for row in published if row["label"]]},
+            "mark": beside | {"fill": SOFT, "fontSize": 11, "clip": True, "dy": 9},
+            "encoding": places | {"text": {"field": "label"}},
+        },
+        {
+            "mark": {"type": "rule", "strokeWidth": 1.6, "clip": True},
+            "encoding": {"x": x | {"field": "x_low"}, "x2": {"field": "x_high"}, "y": y} | colour,
+        },
+        {
+            "mark": {"type": "rule", "strokeWidth": 1.6, "clip": True},
+            "encoding": {"x": x, "y": y | {"field": "y_low"}, "y2": {"field": "y_high"}} | colour,
+        },
+        {
+            "params": [_chosen("name"), _zoom()],
+            "mark": {"type": "point", "filled": True, "size": 110, "clip": True},
+            "encoding": places | colour | {"tooltip": tooltip},
+        },
+        {
+            "mark": {"type": "text", "align": "center", "fontWeight": 600, "dy": -13, "clip": True},
+            "encoding": places | {"text": {"field": "name"}} | {"opacity": _faded()},
+        },
+    ]
+    return _frame(about, height=380, layers=layers) | {"data": {"values": ours}}

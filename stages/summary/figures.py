@@ -1,0 +1,64 @@
+"""Figures as words: rates as per cent, intervals, and names without underscores."""
+
+MINUS = "\u2212"
+THIN = "\u202f"
+"""A narrow space at which no line breaks, between a number and its unit."""
+UNSCALED = ("_db", "_hz", "_s", "_px")
+"""Endings of names whose numbers are no rates."""
+DIFFERENCES = ("drop", "gap", "robustness")
+"""Last words of names whose numbers are differences of rates, said in points."""
+
+
+def percent(rate: float) -> float:
+    """Turn a rate into per cent, rounded to what a reader needs.
+
+    >>> percent(0.31249)
+    31.25
+    """
+    return round(100 * rate, 2)
+
+
+def points(rate: float) -> str:
+    """Write a difference of rates in points, with its sign.
+
+    >>> points(-0.0041)
+    '−0.41'
+    """
+    return f"{100 * rate:+.2f}".replace("-", MINUS)
+
+
+def number(value: float, name: str, *, bare: bool = False) -> str:
+    """Write a headline's number: a rate as per cent, a difference of rates in points, a measure with its own unit.
+
+    >>> print(number(0.3125, "ap").replace(THIN, " "), number(-0.0125, "ap", bare=True))
+    31.2 % −1.2
+    >>> print(number(0.08, "mean_drop").replace(THIN, " "), number(12.5, "snr_db").replace(THIN, " "))
+    8.0 points 12.5 dB
+    """
+    own = next((ending for ending in UNSCALED if name.endswith(ending)), None)
+    text = f"{value if own else 100 * value:.1f}".replace("-", MINUS)
+    if bare:
+        return text
+    if own:
+        return f"{text}{THIN}{own[1:].replace('db', 'dB').replace('hz', 'Hz')}"
+    difference = name.split("_")[-1] in DIFFERENCES and "relative" not in name
+    return f"{text}{THIN}{'points' if difference else '%'}"
+
+
+def span(low: float, high: float) -> str:
+    """Write an interval of rates in per cent.
+
+    >>> span(0.2981, 0.327)
+    '[29.8, 32.7]'
+    """
+    return f"[{100 * low:.1f}, {100 * high:.1f}]".replace("-", MINUS)
+
+
+def words(name: str) -> str:
+    """Write a field's name for a reader.
+
+    >>> words("mean_drop"), words("ap"), words("top1")
+    ('mean drop', 'AP', 'top-1')
+    """
+    spelled = {"ap": "AP", "ap50": "AP50", "er": "ER", "top1": "top-1", "wer": "WER", "cer": "CER"}
+    return " ".join(spelled.get(part, part) for part in name.split("_"))

@@ -1,0 +1,80 @@
+"""ImageNet-E in the report: the drop of top-1 by setting, beside the paper's ResNet-50."""
+
+from gauntlet.metrics.imagenet_e import PUBLISHED, SETTINGS
+from stages.summary.charts import Chart, dots
+from stages.summary.figures import percent, span, words
+from stages.summary.readings import Score, interval
+
+BESIDE = "ResNet-50, paper"
+"""The published row that is shown in grey."""
+
+
+def table(scores: list[Score]) -> list[dict]:
+    """List the drop of top-1 and its interval by classifier and setting, for `dvc plots`; rates in [0, 1]."""
+    rows = []
+    for score in scores:
+        for setting in score.results.get("settings", {}):
+            drop = interval(score, "settings", setting, "drop")
+            rows.append(
+                {"classifier": score.subject, "setting": setting, "drop": drop.value}
+                | {"low": drop.low, "high": drop.high, "n": drop.n}
+            )
+    return rows
+
+
+def finding(scores: list[Score]) -> str:
+    """Say under which edit each classifier loses most."""
+    said = []
+    for score in scores:
+        drops = {row["setting"]: row["drop"] for row in table([score])}
+        most = max(drops, key=drops.get)
+        said.append(f"{score.subject} under {words(most)} ({100 * drops[most]:.1f} points)")
+    return f"Loses most: {'; '.join(said)}."
+
+
+def charts(scores: list[Score]) -> list[Chart]:
+    """Draw the figure of the section."""
+    rows = table(scores)
+    known = [setting for setting in SETTINGS if any(row["setting"] == setting for row in rows)]
+    settings = known + sorted({row["setting"] for row in rows} - set(known))
+    shown = [
+        _dot(row["classifier"], row["setting"], row["drop"])
+        | {"low": percent(row["low"]), "high": percent(row["high"])}
+        | {"range": span(row["low"], row["high"]), "n": row["n"]}
+        for row in rows
+    ]
+    shown += [_dot(BESIDE, setting, PUBLISHED["resnet50"].drops[setting]) for setting in known]
+    chart = Chart(
+        name="imagenet_e-drop",
+        title="Drop of top-1 by setting",
+        caption=(
+            "Dot: accuracy on the originals less accuracy on the edited images, on identical images. Bar: its "
+            "interval. “inver” is the control, everything but the edit. Grey: the paper’s ResNet-50 on ImageNet-E."
+        ),
+        spec=dots(
+            shown,
+            groups=[words(setting) for setting in settings],
+            names=[*(score.subject for score in scores), BESIDE],
+            quiet=(BESIDE,),
+            group="setting",
+            series="classifier",
+            axis="drop of top-1 (points)",
+            about="Drop of top-1 accuracy of each classifier under each edit, beside the paper's ResNet-50.",
+        ),
+        columns={
+            "group": "Setting",
+            "paper": "In the paper",
+            "series": "Classifier",
+            "value": "Drop (points)",
+            "range": "Interval",
+            "n": "Images",
+        },
+        rows=shown,
+        wide=True,
+    )
+    return [chart]
+
+
+def _dot(classifier: str, setting: str, drop: float) -> dict:
+    dot = {"series": classifier, "group": words(setting), "value": percent(drop), "range": "not stated"}
+    return dot | {"paper": SETTINGS.get(setting, "")}

@@ -1,0 +1,84 @@
+"""Sections of the page: a method with its charts, galleries and scores; first the data beneath them."""
+
+from dataclasses import dataclass
+
+from stages.summary import coco_o, imagenet_e, training
+from stages.summary.charts import Chart
+from stages.summary.galleries import Gallery
+from stages.summary.methods import METHODS, Method
+from stages.summary.readings import History, Score
+
+CHARTS = {"coco_o": coco_o.charts, "imagenet_e": imagenet_e.charts}
+"""Figures of a method's own; a method without any still gets its training curves, galleries and provenance."""
+
+FINDINGS = {"coco_o": coco_o.finding, "imagenet_e": imagenet_e.finding}
+"""What the numbers of a method say, in a sentence."""
+DETAILS = {"coco_o": coco_o.detail}
+"""What stands beside a headline in the table of the ten methods."""
+
+
+@dataclass(frozen=True)
+class Section:
+    """One part of the page, between two headings."""
+
+    slug: str
+    name: str
+    about: str
+    paper: str
+    finding: str
+    charts: list[Chart]
+    galleries: list[Gallery]
+    scores: list[Score]
+
+
+def build_sections(scores: list[Score], *, histories: list[History], galleries: list[Gallery]) -> list[Section]:
+    """Deal scores, histories and galleries to the methods they belong to, in the order of the methods.
+
+    Args:
+        scores: All of them.
+        histories: All of them; those of a folder that is no method's stand with the data.
+        galleries: All of them; those of a folder that is no method's stand with the data.
+
+    Returns:
+        One section for each method that has anything to show, then one for the data beneath, where there is any.
+    """
+    slugs = {method.slug for method in METHODS}
+    sections = [
+        _method(
+            method,
+            scores=[score for score in scores if score.method == method.slug],
+            histories=[history for history in histories if history.method == method.slug],
+            galleries=[gallery for gallery in galleries if gallery.name == method.slug],
+        )
+        for method in METHODS
+    ]
+    beneath = Section(
+        slug="data",
+        name="The data beneath",
+        about="Cut-outs, scenes and images composed from real photographs and drawings; the methods above start here.",
+        paper="",
+        finding="",
+        charts=training.charts([history for history in histories if history.method not in slugs]),
+        galleries=[gallery for gallery in galleries if gallery.name not in slugs],
+        scores=[],
+    )
+    return [part for part in [*sections, beneath] if part.charts or part.galleries or part.scores]
+
+
+def detail(score: Score) -> str:
+    """Say in a few words what a headline alone leaves open; empty where there is nothing to add."""
+    return DETAILS[score.method](score) if score.method in DETAILS else ""
+
+
+def _method(method: Method, *, scores: list[Score], histories: list[History], galleries: list[Gallery]) -> Section:
+    own = CHARTS.get(method.slug)
+    return Section(
+        slug=method.slug,
+        name=method.name,
+        about=f"{method.question}.",
+        paper=f"{method.paper}, {method.venue}, arXiv {method.arxiv}.",
+        finding=FINDINGS[method.slug](scores) if method.slug in FINDINGS and scores else "",
+        charts=(own(scores) if own and scores else []) + training.charts(histories),
+        galleries=galleries,
+        scores=scores,
+    )
