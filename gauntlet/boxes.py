@@ -90,23 +90,23 @@ def as_results(
         detections: One for each image.
         image_ids: The images, in the same order.
         category_ids: The data set's category id for label 1, 2, ...; None where it does not have that class: such
-            detections are left out, they can be neither right nor wrong there.
+            detections are left out, they can be neither right nor wrong there; so is label 0, the background.
 
     Raises:
-        DataError: a label lies outside 1..len(category_ids).
+        DataError: a label lies outside 0..len(category_ids).
     """
     image_id = np.repeat(np.asarray(image_ids, np.int64), [len(found.scores) for found in detections])
     labels = _join([found.labels for found in detections], np.int64)
-    wrong = np.flatnonzero((labels < 1) | (labels > len(category_ids)))
+    wrong = np.flatnonzero((labels < 0) | (labels > len(category_ids)))
     if len(wrong):
         raise DataError(
-            f"the detector's labels must lie in 1..{len(category_ids)} (its classes); got {labels[wrong[0]]} in image "
-            f"{image_id[wrong[0]]} (COCO's sparse ids for 1..K, or labels from 0?)"
+            f"the detector's labels must lie in 1..{len(category_ids)} (its classes; 0 is background); got "
+            f"{labels[wrong[0]]} in image {image_id[wrong[0]]} (COCO's sparse ids for 1..K?)"
         )
-    known = np.array([-1 if i is None else i for i in category_ids], np.int64)[labels - 1]
+    known = np.array([-1 if i is None else i for i in (None, *category_ids)], np.int64)[labels]
     boxes = _join([found.boxes_xyxy.reshape(-1, 4) for found in detections], np.float64).reshape(-1, 4)
     boxes = np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], axis=1)
-    kept = np.flatnonzero(np.array([i is not None for i in category_ids], bool)[labels - 1])
+    kept = np.array([i is not None for i in (None, *category_ids)], bool)[labels]
     scores = _join([found.scores for found in detections], np.float64)
     return Results(image_id[kept], known[kept], boxes[kept], scores[kept])
 

@@ -10,7 +10,8 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 
 from gauntlet.errors import ArgumentError
-from gauntlet.metrics.detection import AveragePrecision, Interval, Resampled, percentile_interval
+from gauntlet.metrics.detection import AveragePrecision, Resampled
+from gauntlet.metrics.intervals import Interval, percentile_interval
 
 Rate = TypeVar("Rate", float, np.ndarray)
 """One rate, or one for each bootstrap resample."""

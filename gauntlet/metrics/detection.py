@@ -67,16 +67,6 @@ class Resampled:
 
 
 @dataclass(frozen=True)
-class Interval:
-    """A number with the bounds of its interval, and n, the count of images behind it."""
-
-    value: float
-    low: float
-    high: float
-    n: int
-
-
-@dataclass(frozen=True)
 class Matches:
     """The D detections of one category in one range of areas, by falling score, of those that count at some IoU.
 
@@ -171,22 +161,6 @@ class Evaluation:
         present = (part > -1).any(axis=1)
         total = np.where(present, part.mean(axis=1), 0).sum(axis=0)
         return np.divide(total, present.sum(axis=0), out=np.full(total.shape, np.nan), where=present.any(axis=0))
-
-
-def percentile_interval(value: float, draws: np.ndarray, *, n: int, level: float = 0.95) -> Interval:
-    """Take the percentile bootstrap interval of a number.
-
-    Args:
-        value: The number itself.
-        draws: float [R], the number on each resample; NaN (nothing to count there) is left out.
-        n: Images behind it.
-        level: How much of the draws lies inside.
-    """
-    inside = draws[~np.isnan(draws)]
-    if not len(inside):
-        return Interval(float(value), float(value), float(value), n)
-    low, high = np.quantile(inside, [(1 - level) / 2, (1 + level) / 2])
-    return Interval(float(value), float(low), float(high), n)
 
 
 def _evaluate(truth: Truth, results: Results) -> COCOeval:

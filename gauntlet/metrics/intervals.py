@@ -42,3 +42,19 @@ def mean_interval(values: np.ndarray, *, resamples: int, generator: np.random.Ge
     low, high = np.quantile(weights @ values / count, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
     columns = zip(values.mean(axis=0), low, high, strict=True)
     return [Interval(float(mean), float(bottom), float(top), count) for mean, bottom, top in columns]
+
+
+def percentile_interval(value: float, draws: np.ndarray, *, n: int) -> Interval:
+    """Return a number with the percentile-bootstrap interval of 95 % that its resamples give.
+
+    Args:
+        value: The number itself.
+        draws: The number on each resample, shape [R]; NaN, where a resample has nothing to count, is left out.
+        n: Records behind it.
+
+    Returns:
+        The interval; of no width where no resample counts.
+    """
+    inside = draws[~np.isnan(draws)]
+    low, high = np.quantile(inside, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]) if len(inside) else (value, value)
+    return Interval(float(value), float(low), float(high), n)

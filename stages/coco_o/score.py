@@ -18,7 +18,8 @@ from gauntlet.boxes import Results, Truth, as_results
 from gauntlet.drawing import draw_boxes
 from gauntlet.errors import DataError
 from gauntlet.metrics.coco_o import Measured, Robustness, robustness
-from gauntlet.metrics.detection import SUMMARIES, Evaluation, Interval
+from gauntlet.metrics.detection import SUMMARIES, Evaluation
+from gauntlet.metrics.intervals import Interval
 from gauntlet.models.predict import detect
 from gauntlet.readers.coco import CocoSet, ImageRecord, read_coco, read_coco_o, read_results
 from gauntlet.readers.folders import named_folder
@@ -107,7 +108,16 @@ def run(
         seeds=[params.seed],
         scorer=f"pycocotools {version('pycocotools')}",
         params=params,
-        inputs={"scenes": scenes, "shifted": shifted, "model": model, "folders": folders},
+        inputs={
+            path.as_posix(): path
+            for path, replaced in (
+                (scenes, params.source),
+                (shifted, params.benchmark),
+                (model, params.detections),
+                (folders, None),
+            )
+            if not replaced
+        },
     )
 
 

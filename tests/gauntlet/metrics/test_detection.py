@@ -13,8 +13,8 @@ from gauntlet.metrics.detection import (
     Evaluation,
     accumulate,
     average_precision,
-    percentile_interval,
 )
+from gauntlet.metrics.intervals import percentile_interval
 from gauntlet.readers.coco import read_coco, read_coco_o
 from tests.fixtures.coco import write_coco, write_coco_o
 
