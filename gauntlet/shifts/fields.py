@@ -77,9 +77,7 @@ def orientation(grey: np.ndarray, *, sigma_px: float) -> tuple[np.ndarray, np.nd
     return np.cos(angle), np.sin(angle), spread / (xx + yy + np.float32(1e-6))
 
 
-def along(
-    field: np.ndarray, cos: np.ndarray, sin: np.ndarray, *, length_px: float, taps: int = 7
-) -> np.ndarray:
+def along(field: np.ndarray, cos: np.ndarray, sin: np.ndarray, *, length_px: float, taps: int = 7) -> np.ndarray:
     """Average a field along a direction field: line integral convolution with straight pieces.
 
     Args:

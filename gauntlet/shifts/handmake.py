@@ -84,9 +84,7 @@ def _coloured(
     return centres, patches(calm, centres, smooth_px=(0.7, 0.9, 1.1, 1.4, 1.7)[level] * unit)
 
 
-def felt(
-    x: np.ndarray, mask: np.ndarray, *, level: int, unit: float, generator: np.random.Generator
-) -> Piece:
+def felt(x: np.ndarray, mask: np.ndarray, *, level: int, unit: float, generator: np.random.Generator) -> Piece:
     """Sew an object from felt: matted fibres, a fuzzy edge, a row of stitches along the rim.
 
     Args:
@@ -130,9 +128,7 @@ def _stitch(surface: np.ndarray, mask: np.ndarray, *, unit: float, generator: np
             cv2.polylines(surface, [ends], False, thread, thick, cv2.LINE_AA)
 
 
-def clay(
-    x: np.ndarray, mask: np.ndarray, *, level: int, unit: float, generator: np.random.Generator
-) -> Piece:
+def clay(x: np.ndarray, mask: np.ndarray, *, level: int, unit: float, generator: np.random.Generator) -> Piece:
     """Model an object in plasticine: rounded lumps of one colour each, dents of fingers, a moist shine.
 
     Arguments and result as `felt`.
@@ -155,9 +151,7 @@ def clay(
     return Piece(surface, cover)
 
 
-def paper(
-    x: np.ndarray, mask: np.ndarray, *, level: int, unit: float, generator: np.random.Generator
-) -> Piece:
+def paper(x: np.ndarray, mask: np.ndarray, *, level: int, unit: float, generator: np.random.Generator) -> Piece:
     """Cut an object from coloured paper: one sheet a colour, darkest undermost, each with its own shadow.
 
     Arguments and result as `felt`.

@@ -4,7 +4,6 @@ Oil and knife lay strokes in layers from coarse to fine along the edges of the p
 own height, and light the relief; watercolour floods smoothed areas with uneven pigment.
 """
 
-import math
 from typing import NamedTuple
 
 import cv2
@@ -59,16 +58,14 @@ def palette_knife(x: np.ndarray, *, severity: int, generator: np.random.Generato
     return _strokes(x, KNIFE, severity=severity, generator=generator, size=1.5)
 
 
-def _strokes(
-    x: np.ndarray, brush: Brush, *, severity: int, generator: np.random.Generator, size: float
-) -> np.ndarray:
+def _strokes(x: np.ndarray, brush: Brush, *, severity: int, generator: np.random.Generator, size: float) -> np.ndarray:
     shape = check_image(x)
-    times = math.ceil(320 / min(shape))  # paint a small picture large: 8-connected strokes, then averaged, cost a third
+    times = 2 if min(shape) < 240 else 1  # strokes without anti-aliasing, drawn large and averaged, cost a third
     x = cv2.resize(x, None, fx=times, fy=times, interpolation=cv2.INTER_CUBIC) if times > 1 else x
     height, width = x.shape[:2]
     side = min(height, width)
-    broad = size * side * (0.022, 0.027, 0.033, 0.04, 0.048)[check_severity(severity)]
-    fine = max(1.3, size * side * (0.005, 0.006, 0.0075, 0.0095, 0.012)[severity - 1])
+    broad = size * side * (0.02, 0.026, 0.034, 0.043, 0.054)[check_severity(severity)]
+    fine = max(1.3, size * side * (0.0045, 0.006, 0.008, 0.0105, 0.0135)[severity - 1])
     ground = np.float32([150, 118, 84]) * generator.uniform(0.7, 1.2)
     primed = cv2.convertScaleAbs(0.6 * cv2.GaussianBlur(x, (0, 0), broad) + 0.4 * ground)
     canvas = np.dstack([primed, np.zeros((height, width), np.uint8)])  # RGB and the height of the paint
@@ -107,12 +104,12 @@ def _lay(
     loads = np.column_stack([colours.round(), generator.integers(70, 256, len(at))]).tolist()
     spans = brush.length * radius * generator.uniform(0.6, 1.25, len(at))
     if brush.flat:
-        slabs = _slabs(places, at, cos, sin, spans, radius * generator.uniform(0.7, 1.3, len(at)))
+        slabs = _slabs(places, cos, sin, spans=spans, halves=radius * generator.uniform(0.7, 1.3, len(at)))
         for slab, load in zip(slabs, loads, strict=True):
             cv2.fillConvexPoly(canvas, slab, load, cv2.LINE_8, 4)
         return
     broad = max(2, round(1.6 * radius))
-    for path, load in zip(_paths(places, cos, sin, spans), loads, strict=True):
+    for path, load in zip(_paths(places, cos, sin, spans=spans), loads, strict=True):
         cv2.polylines(canvas, [path], False, load, broad, cv2.LINE_8, 4)
 
 
@@ -120,7 +117,7 @@ def _clipped(places: np.ndarray, height: int, width: int) -> np.ndarray:
     return np.clip(places.astype(np.intp), 0, (width - 1, height - 1))
 
 
-def _paths(places: np.ndarray, cos: np.ndarray, sin: np.ndarray, spans: np.ndarray) -> np.ndarray:
+def _paths(places: np.ndarray, cos: np.ndarray, sin: np.ndarray, *, spans: np.ndarray) -> np.ndarray:
     """Follow the direction field both ways from each place: N x 5 x 2 int32, in 1/16 px."""
     height, width = cos.shape
     halves = []
@@ -139,9 +136,10 @@ def _paths(places: np.ndarray, cos: np.ndarray, sin: np.ndarray, spans: np.ndarr
 
 
 def _slabs(
-    places: np.ndarray, at: np.ndarray, cos: np.ndarray, sin: np.ndarray, spans: np.ndarray, halves: np.ndarray
+    places: np.ndarray, cos: np.ndarray, sin: np.ndarray, *, spans: np.ndarray, halves: np.ndarray
 ) -> np.ndarray:
     """Place rectangles along the direction field: N x 4 x 2 int32, in 1/16 px."""
+    at = _clipped(places, *cos.shape)
     way = np.stack([cos[at[:, 1], at[:, 0]], sin[at[:, 1], at[:, 0]]], 1)
     side = np.stack([-way[:, 1], way[:, 0]], 1) * halves[:, None]
     ahead = way * spans[:, None] / 2
@@ -166,7 +164,8 @@ def watercolour(x: np.ndarray, *, severity: int, generator: np.random.Generator)
     level = check_severity(severity)
     unit = max(1.0, min(height, width) / 240)
     shrink = unit * (1.0, 1.15, 1.3, 1.5, 1.75)[level]
-    wash = cv2.resize(x, (max(24, round(width / shrink)), max(24, round(height / shrink))), interpolation=cv2.INTER_AREA)
+    small = (max(24, round(width / shrink)), max(24, round(height / shrink)))
+    wash = cv2.resize(x, small, interpolation=cv2.INTER_AREA)
     for _ in range((2, 3, 4, 5, 6)[level]):
         wash = cv2.bilateralFilter(cv2.medianBlur(wash, 3), 7, 34, 4)
     wash = cv2.resize(wash, (width, height), interpolation=cv2.INTER_CUBIC)

@@ -49,27 +49,26 @@ def pencil(x: np.ndarray, *, severity: int, generator: np.random.Generator) -> n
     level = check_severity(severity)
     unit = max(1.0, min(height, width) / 240)
     drawn = lines(x, width_px=1.1 * unit, strictness=(0.008, 0.01, 0.012, 0.014, 0.016)[level])
-    dark = 1 - cv2.GaussianBlur(cv2.createCLAHE(2, (4, 4)).apply(cv2.cvtColor(x, cv2.COLOR_RGB2GRAY)), (0, 0), unit) / 255
+    grey = cv2.createCLAHE(2, (4, 4)).apply(cv2.cvtColor(x, cv2.COLOR_RGB2GRAY))
+    dark = 1 - np.float32(cv2.GaussianBlur(grey, (0, 0), unit)) / 255
     turn = generator.uniform(-0.9, -0.6)
     shade = np.zeros((height, width), np.float32)
     for angle, start in ((turn, 0.2), (turn + 1.9, 0.5), (turn + 0.6, 0.7)):
         stroke = _hatching(height, width, angle=angle, unit=unit, generator=generator)
-        tone = np.clip((np.float32(dark) - start) / (1 - start), 0, 1)
+        tone = np.clip((dark - start) / (1 - start), 0, 1)
         shade += (1 - shade) * np.clip((tone * 1.9 - stroke) * 1.6, 0, 1) * (0.25 + 0.6 * tone)
     shade *= (0.95, 0.75, 0.5, 0.25, 0.0)[level]
-    tooth = 1 - 0.22 * np.clip(grain(height, width, generator=generator, size_px=unit), -1, 1.5)
+    tooth = 1 - 0.13 * np.clip(grain(height, width, generator=generator, size_px=unit), -1, 1.5)
     graphite = np.clip(np.maximum(drawn * 0.95, shade) * tooth, 0, 1)
     sheet = _drawing_paper(height, width, generator)
     return toward(sheet, cv2.convertScaleAbs(graphite, alpha=255), (46, 46, 52))
 
 
-def _hatching(
-    height: int, width: int, *, angle: float, unit: float, generator: np.random.Generator
-) -> np.ndarray:
+def _hatching(height: int, width: int, *, angle: float, unit: float, generator: np.random.Generator) -> np.ndarray:
     """Draw parallel pencil strokes as a field in [0, 1], low on a stroke's crest."""
-    noise = grain(height, width, generator=generator, size_px=1.2 * unit)
+    noise = grain(height, width, generator=generator, size_px=1.5 * unit)
     bend = angle + 0.25 * (plasma(height, width, generator=generator, cells=2, octaves=2) - 0.5)
-    strokes = along(noise, np.cos(bend), np.sin(bend), length_px=18 * unit, taps=15)
+    strokes = along(noise, np.cos(bend), np.sin(bend), length_px=24 * unit, taps=17)
     return np.clip(0.5 + 0.28 * strokes / max(float(strokes.std()), 1e-6), 0, 1)
 
 

@@ -28,9 +28,7 @@ def spatter(x: np.ndarray, *, severity: int, generator: np.random.Generator) -> 
     return (_water if generator.random() < 0.5 else _mud)(x, level, generator)
 
 
-def _blobs(
-    x: np.ndarray, count: int, largest: float, generator: np.random.Generator, *, tail: float
-) -> np.ndarray:
+def _blobs(x: np.ndarray, count: int, largest: float, *, tail: float, generator: np.random.Generator) -> np.ndarray:
     """Draw the outline field of many drops, most of them small: uint8 HW, 0 outside."""
     height, width = x.shape[:2]
     side = min(height, width)
@@ -50,14 +48,14 @@ def _water(x: np.ndarray, level: int, generator: np.random.Generator) -> np.ndar
     height, width = x.shape[:2]
     side = min(height, width)
     count = round((45, 80, 125, 180, 250)[level] * math.sqrt(height * width) / side)
-    drops = _blobs(x, count, (0.05, 0.06, 0.065, 0.07, 0.075)[level], generator, tail=0.12)
+    drops = _blobs(x, count, (0.05, 0.06, 0.065, 0.07, 0.075)[level], tail=0.12, generator=generator)
     soft = max(0.8, side / 160)
     dome = cv2.GaussianBlur(drops, (0, 0), soft)
     wobble = plasma(height, width, generator=generator, cells=10, octaves=2)
     dome = np.float32(dome) / 255 + 0.3 * (wobble - 0.5)
     edge = np.clip((dome - 0.5) * 7, 0, 1)
-    lens = cv2.resize(cv2.resize(x, (max(8, width // 6), max(8, height // 6)), interpolation=cv2.INTER_AREA)[::-1, ::-1],
-                      (width, height), interpolation=cv2.INTER_LINEAR)
+    coarse = cv2.resize(x, (max(8, width // 6), max(8, height // 6)), interpolation=cv2.INTER_AREA)
+    lens = cv2.resize(coarse[::-1, ::-1], (width, height), interpolation=cv2.INTER_LINEAR)
     lens = cv2.addWeighted(lens, 0.55, x, 0.45, 8)
     relief = cv2.GaussianBlur(edge, (0, 0), soft * 0.8)
     light = lit(relief, azimuth=-2.0 + generator.normal(0, 0.3), strength=4.5 * soft)
@@ -68,7 +66,7 @@ def _mud(x: np.ndarray, level: int, generator: np.random.Generator) -> np.ndarra
     height, width = x.shape[:2]
     side = min(height, width)
     count = round((120, 190, 270, 360, 460)[level] * math.sqrt(height * width) / side)
-    splats = _blobs(x, count, (0.03, 0.034, 0.038, 0.042, 0.046)[level], generator, tail=0.6)
+    splats = _blobs(x, count, (0.03, 0.034, 0.038, 0.042, 0.046)[level], tail=0.6, generator=generator)
     dome = np.float32(cv2.GaussianBlur(splats, (0, 0), max(0.8, side / 200))) / 255
     rough = plasma(height, width, generator=generator, cells=14, octaves=3, decay=0.7)
     edge = np.clip((dome + 0.7 * (rough - 0.5) - 0.45) * 6, 0, 1)

@@ -7,7 +7,9 @@ import numpy as np
 
 from gauntlet.shifts.fields import along, grain, lit, plasma, shaded
 
-CARD = np.float32([(244, 214, 120), (150, 196, 220), (236, 170, 160), (170, 206, 160), (232, 226, 214), (196, 178, 214)])
+CARD = np.float32(
+    [(244, 214, 120), (150, 196, 220), (236, 170, 160), (170, 206, 160), (232, 226, 214), (196, 178, 214)]
+)
 FELT = np.float32([(96, 130, 92), (170, 60, 62), (60, 84, 130), (214, 200, 170), (120, 110, 112), (224, 150, 60)])
 
 
@@ -45,13 +47,16 @@ def fibres(height: int, width: int, *, generator: np.random.Generator) -> np.nda
 
 def _wood(height: int, width: int, generator: np.random.Generator) -> np.ndarray:
     unit = _unit(height, width)
-    ones, zeros = np.ones((height, width), np.float32), np.zeros((height, width), np.float32)
-    vein = along(grain(height, width, generator=generator, size_px=unit), ones, zeros, length_px=70 * unit, taps=25)
+    vein = grain(height, width, generator=generator, size_px=unit)
+    for _ in "ab":
+        vein = cv2.blur(vein, (round(45 * unit), 1))
     vein /= max(float(vein.std()), 1e-6)
     ring = plasma(height, max(32, width // 5), generator=generator, cells=3, octaves=3)
     ring = np.sin(24 * cv2.resize(ring, (width, height), interpolation=cv2.INTER_CUBIC))
-    sheet = shaded(_plain(height, width, np.float32([196, 152, 104]) * generator.uniform(0.6, 1.15)),
-                   1 + 0.05 * vein + 0.045 * ring)
+    sheet = shaded(
+        _plain(height, width, np.float32([196, 152, 104]) * generator.uniform(0.6, 1.15)),
+        1 + 0.05 * vein + 0.045 * ring,
+    )
     board = height / generator.integers(3, 6)
     for row in np.arange(board, height, board):
         cv2.line(sheet, (0, round(row)), (width, round(row)), (62, 42, 28), max(1, round(unit)), cv2.LINE_AA)

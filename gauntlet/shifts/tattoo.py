@@ -117,16 +117,16 @@ def skin(height: int, width: int, *, generator: np.random.Generator) -> np.ndarr
     blotch = plasma(height, width, generator=generator, cells=3, octaves=4, decay=0.7) - 0.5
     flush = plasma(height, width, generator=generator, cells=2, octaves=2) - 0.5
     colour = tone * (1 + 0.10 * blotch[..., None]) + flush[..., None] * np.float32([10, -8, -9])
-    crease = _creases(height, width, unit, generator)
+    crease = _creases(height, width, unit, generator=generator)
     pores = cv2.GaussianBlur(grain(height, width, generator=generator, size_px=1.6 * unit), (0, 0), 0.7 * unit)
     pores = np.clip((pores - 0.9 * pores.std()) / max(float(pores.std()), 1e-6), 0, 2)
     texture = 1.01 - 0.045 * crease - 0.022 * pores
     patch = shaded(cv2.convertScaleAbs(colour), texture * _limb(height, width, generator))
-    _marks(patch, tone, unit, generator)
+    _marks(patch, tone, unit, generator=generator)
     return patch
 
 
-def _creases(height: int, width: int, unit: float, generator: np.random.Generator) -> np.ndarray:
+def _creases(height: int, width: int, unit: float, *, generator: np.random.Generator) -> np.ndarray:
     """Net the skin with the fine furrows between its cells, a little stretched one way; float32 HW in [0, 1]."""
     noise = grain(height, width, generator=generator, size_px=1.5 * unit)
     band = cv2.GaussianBlur(noise, (0, 0), 0.7 * unit) - cv2.GaussianBlur(noise, (0, 0), 1.6 * unit)
@@ -146,7 +146,7 @@ def _limb(height: int, width: int, generator: np.random.Generator) -> np.ndarray
     return np.float32(0.52 + 0.5 * round_off + generator.uniform(0.02, 0.1) * sheen)
 
 
-def _marks(patch: np.ndarray, tone: np.ndarray, unit: float, generator: np.random.Generator) -> None:
+def _marks(patch: np.ndarray, tone: np.ndarray, unit: float, *, generator: np.random.Generator) -> None:
     """Add freckles and fine hairs; patch changes in place."""
     height, width = patch.shape[:2]
     layer = patch.copy()

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
+from gauntlet.errors import ArgumentError
 from gauntlet.shifts.arguments import check_depth, check_image, check_masks, check_severity
 from gauntlet.shifts.crystals import TILE_PX, frost_bank
 from gauntlet.shifts.fields import mixed, plasma, toward
@@ -33,10 +34,12 @@ def ground_depth(
         float32 HW in [0, 1]: 0 at the lower rim, 1 from the horizon upward.
 
     Raises:
-        ArgumentError: a mask that does not fit the image.
+        ArgumentError: a mask that does not fit the image, a horizon outside [0, 1).
 
     Source: a level camera over a plane sees distance 1 / (row - horizon); the offset 0.25 stands for its tilt.
     """
+    if not 0 <= horizon < 1:
+        raise ArgumentError(f"horizon must lie in [0, 1), a share of the height (not a row); got {horizon}")
     below = np.clip((np.arange(height, dtype=np.float32) / max(height - 1, 1) - horizon) / (1 - horizon), 0, 1)
     far = 1 / (below + 0.25)
     ramp = (far - 1 / 1.25) / (4 - 1 / 1.25)
@@ -48,9 +51,7 @@ def ground_depth(
     return depth
 
 
-def fog(
-    x: np.ndarray, *, severity: int, generator: np.random.Generator, depth: np.ndarray | None = None
-) -> np.ndarray:
+def fog(x: np.ndarray, *, severity: int, generator: np.random.Generator, depth: np.ndarray | None = None) -> np.ndarray:
     """Hang fog banks in the scene, thicker with distance.
 
     Args:
@@ -109,7 +110,9 @@ def rain(
     veil = np.zeros(canvas, np.uint8)
     for count, length, thickness, light in ((700, 0.035, 1, 70), (260, 0.09, 1, 125), (46, 0.2, 2, 150)):
         layer = np.zeros(canvas, np.uint8)
-        ends = _streaks(round(count * amount * canvas[1] / canvas[0]), canvas, lean, spread, length, generator)
+        ends = _streaks(
+            round(count * amount * canvas[1] / canvas[0]), canvas, length, lean=lean, spread=spread, generator=generator
+        )
         cv2.polylines(layer, ends, False, light, thickness, cv2.LINE_AA, 4)
         veil = cv2.add(veil, cv2.GaussianBlur(layer, (0, 0), 1.4) if thickness > 1 else layer)
     _splash(veil, round(120 * amount), generator)
@@ -117,7 +120,7 @@ def rain(
 
 
 def _streaks(
-    count: int, canvas: tuple[int, int], lean: float, spread: float, length: float, generator: np.random.Generator
+    count: int, canvas: tuple[int, int], length: float, *, lean: float, spread: float, generator: np.random.Generator
 ) -> list[np.ndarray]:
     """Draw line ends that fan out from a vanishing point above the picture; 2 x 2 int32, in 1/16 px."""
     height, width = canvas
@@ -169,7 +172,7 @@ def snow(
     veil = np.zeros(canvas, np.uint8)
     for count, size, light in ((3200, 1, 150), (900, 2, 215), (170, 4, 235), (22, 9, 190)):
         number = round(count * amount * canvas[1] / canvas[0])
-        veil = np.maximum(veil, _flakes(number, canvas, size, light, lean, generator))
+        veil = np.maximum(veil, _flakes(number, canvas, size, light=light, lean=lean, generator=generator))
     return toward(laid, _fit(veil, height, width), (250, 251, 254))
 
 
@@ -190,7 +193,7 @@ def _cover(far: np.ndarray, *, level: int, generator: np.random.Generator) -> np
 
 
 def _flakes(
-    count: int, canvas: tuple[int, int], size: int, light: int, lean: float, generator: np.random.Generator
+    count: int, canvas: tuple[int, int], size: int, *, light: int, lean: float, generator: np.random.Generator
 ) -> np.ndarray:
     """Draw one distance of falling flakes, softer the nearer; uint8 HW."""
     height, width = canvas
@@ -235,7 +238,8 @@ def frost(x: np.ndarray, *, severity: int, generator: np.random.Generator) -> np
     coarse = cv2.resize(x, (max(8, width // 5), max(8, height // 5)), interpolation=cv2.INTER_AREA)
     blurred = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR)
     share = cv2.merge([cv2.convertScaleAbs(cover, alpha=0.7)] * 3)
-    behind = cv2.add(cv2.multiply(x, cv2.bitwise_not(share), scale=1 / 255), cv2.multiply(blurred, share, scale=1 / 255))
+    behind = cv2.multiply(x, cv2.bitwise_not(share), scale=1 / 255)
+    behind = cv2.add(behind, cv2.multiply(blurred, share, scale=1 / 255))
     return toward(behind, cv2.max(weight, haze), (224, 234, 244))
 
 
