@@ -21,7 +21,7 @@ MEBIBYTE = 1 << 20
 ATTEMPTS = 4
 """Failures in a row, without a byte gained, until the registry counts as away."""
 PATIENCE_S = 12.0
-"""Seconds without a byte gained after which no further attempt is made: a dead name server alone takes ten an attempt."""
+"""Seconds without a byte gained after which no attempt is made: a dead name server alone takes ten each time."""
 PAUSE_S = 1.0
 """Pause after the first failure; it doubles with each further one."""
 TIMEOUT_S = (5.0, 30.0)
