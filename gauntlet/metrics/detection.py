@@ -244,8 +244,9 @@ def accumulate(matches: Matches, weights: np.ndarray) -> np.ndarray:
             reached = np.searchsorted(RECALLS, true / np.maximum(to_find, 1), side="right")
             cells = reached * resamples + np.arange(resamples)
             np.maximum.at(best[t].reshape(-1), cells.ravel(), (true / (false + true + np.spacing(1))).ravel())
-    best = np.maximum.accumulate(best[:, ::-1], axis=1)[:, -2::-1]
-    return np.where(to_find > 0, best, -1.0)
+    np.maximum.accumulate(best[:, ::-1], axis=1, out=best[:, ::-1])
+    best[..., to_find == 0] = -1
+    return best[:, 1:]
 
 
 def _mean(precision: np.ndarray) -> float | None:
