@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from gauntlet.shifts.cutouts import check_rgba, transform
+from gauntlet.shifts.cutouts import check_rgba, resize, transform
 
 MASK_LEVEL = 128
 """Alpha from which a pixel belongs to the object's mask."""
@@ -29,15 +29,23 @@ class Composite:
 
 @dataclass(frozen=True)
 class Placement:
-    """Where a cut-out goes: its array, already at its size, and the column and row of its upper left corner."""
+    """Where a cut-out goes.
+
+    Attributes:
+        rgba: uint8, h x w x 4, already at its size and pose.
+        x: Column of its upper left corner; may be negative.
+        y: Row of its upper left corner; may be negative.
+        index: Which object of the caller's list it is.
+    """
 
     rgba: np.ndarray
     x: int
     y: int
+    index: int = 0
 
 
 def compose(
-    background: np.ndarray, placements: Sequence[Placement], *, shadow: float = 0.35, light: float = 0.25
+    background: np.ndarray, placements: Sequence[Placement], *, shadow: float = 0.35, light: float = 0.15
 ) -> Composite:
     """Paste objects back to front, each with a contact shadow, blended edges and the light of its surroundings.
 
@@ -102,6 +110,32 @@ def _surrounding_light(canvas: np.ndarray, mask: np.ndarray, colour: np.ndarray)
     return np.clip(canvas[ring].mean(0) - colour[mask].mean(0), -60, 60)
 
 
+def fit(rgba: np.ndarray, box_xywh: tuple[float, float, float, float], *, index: int = 0) -> Placement:
+    """Scale a cut-out to the largest size that fits a box, standing on its lower edge and centred.
+
+    Args:
+        rgba: uint8, H x W x 4.
+        box_xywh: Left, top, width and height in pixels, as COCO writes them.
+        index: Which object of the caller's list it is.
+    """
+    x, y, width, height = box_xywh
+    fitted = resize(rgba, scale=min(width / rgba.shape[1], height / rgba.shape[0]))
+    left, top = x + (width - fitted.shape[1]) / 2, y + height - fitted.shape[0]
+    return Placement(fitted, round(left), round(top), index)
+
+
+def random_crop(background: np.ndarray, *, size: tuple[int, int], generator: np.random.Generator) -> np.ndarray:
+    """Cut a random part of a background, mirrored half of the time, scaled to height and width `size`."""
+    height, width = size
+    share = min(background.shape[0] / height, background.shape[1] / width) * generator.uniform(0.6, 1.0)
+    rows, columns = max(1, int(height * share)), max(1, int(width * share))
+    y = int(generator.integers(0, background.shape[0] - rows + 1))
+    x = int(generator.integers(0, background.shape[1] - columns + 1))
+    part = background[y : y + rows, x : x + columns]
+    crop = cv2.resize(part, (width, height), interpolation=cv2.INTER_AREA if share > 1 else cv2.INTER_CUBIC)
+    return np.ascontiguousarray(crop[:, ::-1]) if generator.random() < 0.5 else crop
+
+
 def arrange(
     cutouts: Sequence[np.ndarray], *, size: int, scale: tuple[float, float], generator: np.random.Generator
 ) -> list[Placement]:
@@ -117,7 +151,7 @@ def arrange(
         Placements, the farthest (smallest foot row) first, each with most of its area inside the frame.
     """
     placements = []
-    for rgba in cutouts:
+    for index, rgba in enumerate(cutouts):
         longest = size * np.exp(generator.uniform(np.log(scale[0]), np.log(scale[1])))
         posed = transform(
             rgba,
@@ -128,5 +162,5 @@ def arrange(
         height, width = posed.shape[:2]
         x = int(generator.integers(-width // 4, size - width + width // 4 + 1)) if width < 1.4 * size else 0
         y = int(generator.integers(-height // 5, size - height + height // 5 + 1)) if height < 1.4 * size else 0
-        placements.append(Placement(posed, x, y))
+        placements.append(Placement(posed, x, y, index))
     return sorted(placements, key=lambda placement: placement.y + placement.rgba.shape[0])

@@ -34,6 +34,27 @@ def remove_specks(rgba: np.ndarray, *, share: float = 0.02) -> np.ndarray:
     return kept
 
 
+def fill_outline(rgba: np.ndarray, *, paper: int = 255) -> np.ndarray:
+    """Fill what an outline encloses with paper, so that the mask is the drawing's silhouette.
+
+    Args:
+        rgba: uint8, H x W x 4: strokes on nothing.
+        paper: Grey level of the filling.
+
+    Returns:
+        A new array: the strokes over the filling, opaque wherever the outside cannot be reached without a stroke.
+    """
+    check_rgba(rgba)
+    open_field = np.pad((rgba[..., 3] < 128).astype(np.uint8), 1, constant_values=1)
+    cv2.floodFill(open_field, None, (0, 0), 2)
+    inside = open_field[1:-1, 1:-1] != 2
+    alpha = rgba[..., 3:].astype(np.float32) / 255
+    filled = np.dstack(
+        [(rgba[..., :3] * alpha + paper * (1 - alpha)).round().astype(np.uint8), np.full(inside.shape, 255)]
+    )
+    return np.where(inside[..., None], filled, rgba).astype(np.uint8)
+
+
 def trim(rgba: np.ndarray, *, max_side: int) -> np.ndarray:
     """Crop to the mask and scale down so that the longest side is at most `max_side` pixels; never up.
 
@@ -43,7 +64,9 @@ def trim(rgba: np.ndarray, *, max_side: int) -> np.ndarray:
     check_rgba(rgba)
     rows, columns = np.flatnonzero(rgba[..., 3].max(1) >= 32), np.flatnonzero(rgba[..., 3].max(0) >= 32)
     if not len(rows):
-        raise ArgumentError("a cut-out must show something; its mask is empty; a drawing without fill or a wrong layer?")
+        raise ArgumentError(
+            "a cut-out must show something; its mask is empty; a drawing without fill or a wrong layer?"
+        )
     cropped = rgba[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     return resize(cropped, scale=min(1.0, max_side / max(cropped.shape[:2])))
 

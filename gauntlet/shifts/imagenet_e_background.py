@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
-from torch.nn.functional import interpolate, log_softmax
+from torch.nn.functional import interpolate, log_softmax, max_pool2d
 
 from gauntlet.errors import ArgumentError
 
@@ -29,7 +29,12 @@ def complexity(x: Tensor) -> Tensor:
 
     Source: ImageNet-E, code, `--hard`; no grey-level co-occurrence matrix is in it.
     """
-    return torch.fft.fft2(x).abs().mean(dim=(1, 2, 3))
+    amplitude = torch.fft.rfft2(x).abs()
+    count = torch.full((amplitude.shape[-1],), 2.0, dtype=x.dtype, device=x.device)
+    count[0] = 1
+    if x.shape[-1] % 2 == 0:
+        count[-1] = 1
+    return (amplitude.sum(dim=-2) @ count).mean(dim=1) / (x.shape[-2] * x.shape[-1])
 
 
 def range_loss(x: Tensor) -> Tensor:
@@ -51,6 +56,8 @@ class Chain(Protocol):
 
     normalised: bool
     """Whether gradients of different losses are brought to equal size before they are added."""
+    steps: int
+    """Steps that the chain takes."""
 
     def start(self) -> Tensor: ...
     def predict(self, x: Tensor, t: int) -> Prediction: ...
@@ -108,7 +115,7 @@ def edit_background(
         x if background is None else background, masks, amount=amount, steps=steps, generator=generator
     )
     state = chain.start()
-    for t in reversed(range(steps)):
+    for t in reversed(range(chain.steps)):
         state = state.detach().requires_grad_()
         prediction = chain.predict(state, t)
         loss = RANGE_WEIGHT * range_loss(prediction.image)
@@ -150,8 +157,10 @@ class PixelPrior:
     Attributes:
         rate: Change of a pixel in the first step, RMS for each unit of lambda; falls to 0 over the chain.
         radius: Most that the background may change, RMS for each unit of |lambda|.
-        texture: RMS of the faint copies at the start, whatever lambda is.
+        texture: RMS of the faint copies at the start; none where lambda is negative.
         corner: Frequency, in cycles per picture, from which on changes fall as 1/f.
+        window: A smoother background stays between the darkest and the lightest value of this neighbourhood, a share
+            of the side: C counts the object too, and ripples around it would lower C.
         chroma: Share of the changes of colour, as opposed to lightness, that is let through, in [0, 1].
     """
 
@@ -159,13 +168,14 @@ class PixelPrior:
     radius: float = 0.004
     texture: float = 0.02
     corner: float = 4.0
+    window: float = 0.08
     chroma: float = 0.4
 
     def chain(
         self, background: Tensor, masks: Tensor, *, amount: float, steps: int, generator: torch.Generator
     ) -> "PixelChain":
-        """Begin a chain around the given backgrounds."""
-        return PixelChain(self, background, masks, radius=self.radius * abs(amount), steps=steps, generator=generator)
+        """Begin a chain around the given backgrounds; the control has no ball to move in and takes one step."""
+        return PixelChain(self, background, masks, amount=amount, steps=steps if amount else 1, generator=generator)
 
 
 class PixelChain:
@@ -173,9 +183,15 @@ class PixelChain:
 
     normalised = True
 
-    def __init__(self, prior, background, masks, *, radius, steps, generator):
+    def __init__(self, prior, background, masks, *, amount, steps, generator):
         self.prior, self.background, self.free = prior, background, 1 - masks
-        self.radius, self.steps, self.generator = radius, steps, generator
+        self.radius, self.steps, self.generator = prior.radius * abs(amount), steps, generator
+        self.texture = prior.texture if amount >= 0 else 0.0
+        self.bounds = (0.0, 1.0)
+        if amount < 0:
+            size = 2 * round(prior.window * min(background.shape[2:]) / 2) + 1
+            darkest = -max_pool2d(-background, size, stride=1, padding=size // 2)
+            self.bounds = (darkest, max_pool2d(background, size, stride=1, padding=size // 2))
         height, width = background.shape[2:]
         rows, columns = torch.fft.fftfreq(height) * height, torch.fft.rfftfreq(width) * width
         weight = 1 / (1 + torch.hypot(rows[:, None], columns[None]) / prior.corner)
@@ -185,7 +201,7 @@ class PixelChain:
     def start(self) -> Tensor:
         """Return the background with the faint copies; the centre of the ball."""
         texture = octaves(self.background, generator=self.generator)
-        self.centre = self.background + self.prior.texture * texture / (_rms(texture) + 1e-3)
+        self.centre = self.background + self.texture * texture / (_rms(texture) + 1e-3)
         return self.centre
 
     def predict(self, x: Tensor, t: int) -> Prediction:
@@ -194,14 +210,16 @@ class PixelChain:
 
     def step(self, prediction: Prediction, t: int, gradient: Tensor) -> Tensor:
         """Go down the gradient: its spectrum is reshaped, its length that of lambda, the ball and the range kept."""
+        if self.radius == 0:
+            return self.centre.clamp(*self.bounds)
         height, width = gradient.shape[2:]
         # one unit of lambda has gradient RMS 1 / (C sqrt(HW)): the gradient of C is a sum of unit phasors
-        move = -gradient * gradient.shape[1] * (height * width) ** 0.5
-        move = torch.fft.irfft2(torch.fft.rfft2(move) * self.weight, s=(height, width))
+        unit = -gradient.shape[1] * (height * width) ** 0.5
+        move = torch.fft.irfft2(torch.fft.rfft2(gradient) * (unit * self.weight), s=(height, width))
         lightness = move.mean(dim=1, keepdim=True)
         x = prediction.mean + prediction.variance * torch.lerp(lightness, move, self.prior.chroma)
         away = x - self.centre
-        return (self.centre + away * (self.radius / _rms(away * self.free)).clamp(max=1)).clamp(0, 1)
+        return (self.centre + away * (self.radius / _rms(away * self.free)).clamp(max=1)).clamp(*self.bounds)
 
     def at_step(self, image: Tensor, t: int) -> Tensor:
         """Return the object's pixels as they are: no noise here."""

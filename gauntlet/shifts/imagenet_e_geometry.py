@@ -159,17 +159,21 @@ def rotate(x: np.ndarray, mask: np.ndarray, *, angle_deg: float) -> Placed | Non
 
 
 def _cut(x: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the object's box with one empty pixel around: colour times coverage (HWC) and coverage (HW), float32."""
+    """Return the object's box with three pixels around it: colours (HWC), carried on outwards, and coverage (HW)."""
     left, top, right, bottom = mask_box(mask)
-    coverage = np.pad(mask[top:bottom, left:right].astype(np.float32), 1)
-    colour = np.pad(x[top:bottom, left:right].astype(np.float32), ((1, 1), (1, 1), (0, 0)))
-    return colour * coverage[..., None], coverage
+    coverage = np.pad(mask[top:bottom, left:right].astype(np.float32), 3)
+    inside = coverage[..., None] > 0
+    colour = np.pad(x[top:bottom, left:right].astype(np.float32), ((3, 3), (3, 3), (0, 0))) * inside
+    around = cv2.blur(colour, (7, 7)) / np.maximum(cv2.blur(coverage, (7, 7)), 1e-3)[..., None]
+    return np.where(inside, colour, around), coverage
 
 
 def _scaled(x: np.ndarray, mask: np.ndarray, scale: float) -> tuple[np.ndarray, np.ndarray]:
     colour, coverage = _cut(x, mask)
     size = tuple(max(1, round(side * scale)) for side in coverage.shape[::-1])
-    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    if scale > 1:  # the steps of a hard edge would grow too
+        coverage = cv2.GaussianBlur(coverage, (0, 0), 0.6)
+    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
     return cv2.resize(colour, size, interpolation=method), cv2.resize(coverage, size, interpolation=method)
 
 
@@ -196,8 +200,7 @@ def _lay(
         start = math.floor(centre[1 - axis] - (high - low) / 2 + 0.5)
         starts.append((min(max(start, 0), room) if room >= 0 else room // 2) - low)
     inside, patch = zip(*(_overlap(s, c, n) for s, c, n in zip(starts, coverage.shape, shape, strict=True)), strict=True)
-    plain = (colour / np.maximum(coverage, 1e-3)[..., None]).round().clip(0, 255).astype(np.uint8)
-    image[inside], mask[inside] = plain[patch], solid[patch]
+    image[inside], mask[inside] = colour.round().clip(0, 255).astype(np.uint8)[patch], solid[patch]
     opacity[inside] = np.where(solid, 1, coverage.clip(0, 1))[patch]
     return Placed(image, mask, opacity, scale)
 
