@@ -81,11 +81,7 @@ def run(
     sets = _sets(params, scenes, shifted, folders=folders)
     results, classes = _results(params, sets, folders=folders, model=model)
     unknown = _unknown(sets["source"].truth, classes)
-    measured = {}
-    for number, (name, data) in enumerate(track(sets.items(), what="domains scored")):
-        truth = data.truth.without(unknown if params.unknown == "excluded" else [])
-        generator = np.random.default_rng([params.seed, number])
-        measured[name] = _measure(data.path, truth, results[name], resamples=params.resamples, generator=generator)
+    measured = _measure_all(params, sets, results, left_out=unknown if params.unknown == "excluded" else [])
     source = measured.pop("source")
     table = robustness(source, measured, slope=params.slope)
     write_gallery(
@@ -179,11 +175,19 @@ def _unknown(truth: Truth, classes: list[str] | None) -> list[str]:
     return unknown
 
 
-def _measure(path: Path, truth: Truth, results: Results, *, resamples: int, generator: np.random.Generator) -> Measured:
-    if truth.crowd.all():
-        raise DataError(f"{path}: must hold at least one object that the model is to find; it holds none")
-    evaluation = Evaluation(truth, results)
-    return Measured(evaluation.score(), evaluation.resample(resamples, generator=generator))
+def _measure_all(
+    params: Params, sets: Mapping[str, CocoSet], results: Mapping[str, Results], *, left_out: list[str]
+) -> dict[str, Measured]:
+    """Score and resample each domain, with randomness of its own."""
+    measured = {}
+    for number, (name, data) in enumerate(track(sets.items(), what="domains scored", total=len(sets))):
+        truth = data.truth.without(left_out)
+        if truth.crowd.all():
+            raise DataError(f"{data.path}: must hold at least one object that the model is to find; it holds none")
+        evaluation = Evaluation(truth, results[name])
+        draws = evaluation.resample(params.resamples, generator=np.random.default_rng([params.seed, number]))
+        measured[name] = Measured(evaluation.score(), draws)
+    return measured
 
 
 def _vocabulary(

@@ -154,3 +154,12 @@ def test_a_truncated_image_stops_the_stage_and_leaves_no_score(run, built, tmp_p
     with pytest.raises(DataError, match=r"tattoo/val2017/000000000002\.jpg: must be a whole image"):
         run(folder=tmp_path)
     assert not (tmp_path / "colours.json").exists()
+
+
+def test_a_domain_without_objects_is_named(run, built, tmp_path):
+    shutil.copytree(built / "scenes", tmp_path / "scenes")
+    shutil.copytree(built / "coco_o", tmp_path / "coco_o")
+    path = tmp_path / "coco_o" / "tattoo" / "annotations" / "instances_val2017.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"annotations": []}))
+    with pytest.raises(DataError, match="tattoo/annotations/instances_val2017.json: must hold at least one object"):
+        run(folder=tmp_path)
