@@ -3,6 +3,7 @@
 Nothing is unpacked to disk under a name of its own, so nothing can land outside; a member that would is refused.
 """
 
+import errno
 import json
 import posixpath
 import re
@@ -15,7 +16,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import BinaryIO
 
-from gauntlet.errors import DataError
+from gauntlet.errors import DataError, RetryableError
 from stages.raw.members import BROKEN, Entry, entries
 
 LICENCE = re.compile(r"(licen[cs]e|copying|copyright|notice)s?(-\w+)?(\.(txt|md|rst|html))?$", re.IGNORECASE)
@@ -146,6 +147,7 @@ def repack(
 
     Raises:
         DataError: A broken archive, an unsafe member, one too large, a name twice, a glob without a match.
+        RetryableError: The disk is full.
     """
     sieve = _Sieve(keep, strip=strip, max_bytes=max_bytes)
     places: dict[str, tuple[int, int]] = {}
@@ -155,6 +157,11 @@ def repack(
             _collect(entries(artefact, form=form), spool, sieve=sieve, places=places)
             sieve.check_all_matched()
             _write(archive, spool, places=places, origin=origin)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        text = "the disk is full; free twice what it keeps and run again: it is not loaded anew"
+        raise RetryableError(f"{origin.source} ({form}) needs room in {archive.parent}; {text}") from None
     except BROKEN as error:
         text = f"{type(error).__name__}: {error}; a broken download?"
         raise DataError(f"{origin.source} ({form}): must be a whole archive; {text}") from None

@@ -50,5 +50,5 @@ def ask(command: Sequence[str], *, what: str, timeout_s: float = TIMEOUT_S) -> s
 def _reason(stderr: str) -> str:
     """Pick the line that says most: the first error, else the last line."""
     lines = [line.strip() for line in stderr.splitlines() if line.strip()]
-    errors = [line for line in lines if line.lower().startswith(("e:", "error", "npm error"))]
+    errors = [line for line in lines if line.lower().startswith(("e:", "error", "npm error")) and " code " not in line]
     return (errors or lines[-1:] or ["no message"])[0][:300]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gauntlet.errors import DataError
+from gauntlet.errors import DataError, RetryableError
 from gauntlet.readers.archives import members
 from stages.raw.archive import Origin, repack
 from tests.stages.raw.conftest import member, write_tgz
@@ -107,6 +107,13 @@ def test_a_broken_artefact_is_refused(tmp_path):
         pack(artefact)
     with pytest.raises(DataError, match=r"must end in \.deb"):
         pack(artefact.rename(tmp_path / "thing.rar"))
+
+
+def test_a_full_disk_is_one_line_and_retryable(tmp_path, monkeypatch):
+    artefact = write_tgz(tmp_path / "thing.tgz", HONEST)
+    monkeypatch.setattr("tempfile.TemporaryFile", lambda dir: open("/dev/full", "r+b", buffering=0))
+    with pytest.raises(RetryableError, match=r"thing \(thing.tgz\) needs room in .*; the disk is full; free twice"):
+        pack(artefact)
 
 
 def write_zip(path: Path, contents: dict[str, bytes], *, mode: int = stat.S_IFREG) -> Path:
