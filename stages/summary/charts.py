@@ -43,6 +43,12 @@ BANDS = {"axis": {"grid": False}, "scale": {"paddingInner": 0.3, "paddingOuter":
 EDGES = {"nice": False, "padding": 12}
 """Room in px around the outermost points of a line."""
 
+ZERO = {
+    "data": {"values": [{"zero": 0}]},
+    "mark": {"type": "rule", "stroke": SOFT, "strokeWidth": 1},
+    "encoding": {"x": {"field": "zero", "type": "quantitative"}},
+}
+
 
 @dataclass(frozen=True)
 class Chart:
@@ -67,7 +73,10 @@ class Chart:
     wide: bool = False
 
 
-def _frame(description: str, *, height: int, layers: list[dict]) -> dict:
+def _frame(description: str, *, height: int, layers: list[dict], params: list[dict]) -> dict:
+    """Lay layers over each other; the first with a colour, whose legend all share, takes the parameters."""
+    first = next(place for place, layer in enumerate(layers) if "color" in layer["encoding"])
+    layers = [layer | {"params": params} if place == first else layer for place, layer in enumerate(layers)]
     return {
         "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
         "description": description,
@@ -130,31 +139,26 @@ def dots(
         "color": _colour("series", names, quiet=quiet),
         "opacity": _faded(),
     }
+    number = {"type": "quantitative", "title": axis, "axis": {"tickCount": 6}}
     tooltip = [
         {"field": "series", "type": "nominal", "title": series},
         {"field": "group", "type": "nominal", "title": group},
         {"field": "value", "type": "quantitative", "format": ".2f", "title": axis},
         {"field": "range", "type": "nominal", "title": "interval"},
     ]
-    number = {"type": "quantitative", "title": axis, "axis": {"tickCount": 6}}
-    zero = {
-        "data": {"values": [{"zero": 0}]},
-        "mark": {"type": "rule", "stroke": SOFT, "strokeWidth": 1},
-        "encoding": {"x": {"field": "zero", "type": "quantitative"}},
-    }
     interval = {
         "transform": [{"filter": "isValid(datum.low)"}],
         "mark": {"type": "rule", "strokeWidth": 2, "strokeCap": "round"},
         "encoding": place | {"x": number | {"field": "low"}, "x2": {"field": "high"}},
     }
     point = {
-        "params": [_chosen("series")],
         "mark": {"type": "point", "filled": True, "size": 70},
         "encoding": place | {"x": number | {"field": "value"}, "tooltip": tooltip},
     }
+    layers = [ZERO, interval, point] if any("low" in row for row in rows) else [ZERO, point]
     height = len({row["group"] for row in rows}) * (len(names) * DOT_PX + GAP_PX)
-    layers = [zero, interval, point] if any("low" in row for row in rows) else [zero, point]
-    return _frame(about, height=height, layers=layers) | {"data": {"values": rows}}
+    frame = _frame(about, height=height, layers=layers, params=[_chosen("series")])
+    return frame | {"data": {"values": rows}}
 
 
 def curves(rows: list[dict], *, names: Sequence[str], x: str, y: str, about: str) -> dict:
@@ -182,11 +186,12 @@ def curves(rows: list[dict], *, names: Sequence[str], x: str, y: str, about: str
     ]
     line = {"mark": {"type": "line", "strokeWidth": 2, "clip": True}, "encoding": encoding}
     point = {
-        "params": [_chosen("series"), _zoom()],
         "mark": {"type": "point", "filled": True, "size": 34, "clip": True},
         "encoding": encoding | {"tooltip": tooltip},
     }
-    return _frame(about, height=220, layers=[line, point]) | {"data": {"values": rows}}
+    return _frame(about, height=220, layers=[line, point], params=[_chosen("series"), _zoom()]) | {
+        "data": {"values": rows}
+    }
 
 
 def scatter(
@@ -203,50 +208,33 @@ def scatter(
         y_axis: Title with unit.
         about: One sentence for a reader who cannot see the chart.
     """
-    end = 1.05 * max([row["x"] for row in ours + published], default=1.0)
-    x = {"field": "x", "type": "quantitative", "title": x_axis, "scale": {"nice": True}, "axis": {"tickCount": 6}}
+    x = {"field": "x", "type": "quantitative", "title": x_axis, "axis": {"tickCount": 6}}
     y = {"field": "y", "type": "quantitative", "title": y_axis, "axis": {"tickCount": 6}}
-    tooltip = [
-        {"field": "name", "type": "nominal"},
-        {"field": "x", "type": "quantitative", "format": ".2f", "title": x_axis},
-        {"field": "y", "type": "quantitative", "format": ".2f", "title": y_axis},
-    ]
-    colour = {"color": _colour("name", list(names)), "opacity": _faded()}
-    places = {"x": x, "y": y}
-    left = f"datum.x > {0.7 * end}"
-    beside = {"type": "text", "align": {"expr": f"{left} ? 'right' : 'left'"}, "dx": {"expr": f"{left} ? -9 : 9"}}
+    places, colour = {"x": x, "y": y}, {"color": _colour("name", list(names)), "opacity": _faded()}
+    tooltip = [{"field": "name", "type": "nominal"}, *(axis | {"format": ".2f"} for axis in (x, y))]
+    end = 1.05 * max([row["x"] for row in ours + published], default=1.0)
+    right = f"datum.x > {0.7 * end}"
+    beside = {"align": {"expr": f"{right} ? 'right' : 'left'"}, "dx": {"expr": f"{right} ? -9 : 9"}, "dy": 9}
+    line = {"type": "line", "stroke": SOFT, "strokeDash": [5, 4], "strokeWidth": 1.2}
+    grey = {"type": "point", "filled": True, "size": 42, "fill": SOFT, "fillOpacity": 0.45}
+    label = {"type": "text", "fill": SOFT, "fontSize": 11, **beside}
+    bar = {"type": "rule", "strokeWidth": 1.6}
+    across = {"x": x | {"field": "x_low"}, "x2": {"field": "x_high"}, "y": y}
+    upright = {"x": x, "y": y | {"field": "y_low"}, "y2": {"field": "y_high"}}
+    above = {"type": "text", "align": "center", "fontWeight": 600, "dy": -13}
     layers = [
-        {
-            "data": {"values": [{"x": 0, "y": 0}, {"x": end, "y": slope * end}]},
-            "mark": {"type": "line", "stroke": SOFT, "strokeDash": [5, 4], "strokeWidth": 1.2, "clip": True},
-            "encoding": places,
-        },
-        {
-            "data": {"values": published},
-            "mark": {"type": "point", "filled": True, "size": 42, "fill": SOFT, "fillOpacity": 0.45, "clip": True},
-            "encoding": places | {"tooltip": tooltip},
-        },
-        {
-            "data": {"values": [row for row in published if row["label"]]},
-            "mark": beside | {"fill": SOFT, "fontSize": 11, "clip": True, "dy": 9},
-            "encoding": places | {"text": {"field": "label"}},
-        },
-        {
-            "mark": {"type": "rule", "strokeWidth": 1.6, "clip": True},
-            "encoding": {"x": x | {"field": "x_low"}, "x2": {"field": "x_high"}, "y": y} | colour,
-        },
-        {
-            "mark": {"type": "rule", "strokeWidth": 1.6, "clip": True},
-            "encoding": {"x": x, "y": y | {"field": "y_low"}, "y2": {"field": "y_high"}} | colour,
-        },
-        {
-            "params": [_chosen("name"), _zoom()],
-            "mark": {"type": "point", "filled": True, "size": 110, "clip": True},
-            "encoding": places | colour | {"tooltip": tooltip},
-        },
-        {
-            "mark": {"type": "text", "align": "center", "fontWeight": 600, "dy": -13, "clip": True},
-            "encoding": places | {"text": {"field": "name"}} | {"opacity": _faded()},
-        },
+        _layer(line, places, values=[{"x": 0, "y": 0}, {"x": end, "y": slope * end}]),
+        _layer(grey, places | {"tooltip": tooltip}, values=published),
+        _layer(label, places | {"text": {"field": "label"}}, values=[row for row in published if row["label"]]),
+        _layer(bar, across | colour),
+        _layer(bar, upright | colour),
+        _layer({"type": "point", "filled": True, "size": 110}, places | colour | {"tooltip": tooltip}),
+        _layer(above, places | {"text": {"field": "name"}, "opacity": _faded()}),
     ]
-    return _frame(about, height=380, layers=layers) | {"data": {"values": ours}}
+    return _frame(about, height=380, layers=layers, params=[_chosen("name"), _zoom()]) | {"data": {"values": ours}}
+
+
+def _layer(mark: dict, encoding: dict, *, values: list[dict] | None = None) -> dict:
+    """Make one layer, clipped at the frame, with data of its own where `values` are given."""
+    layer = {"mark": mark | {"clip": True}, "encoding": encoding}
+    return layer if values is None else layer | {"data": {"values": values}}

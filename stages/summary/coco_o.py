@@ -23,7 +23,7 @@ def table(scores: list[Score]) -> list[dict]:
     rows = []
     for score in scores:
         for domain, ap in ap_by_domain(score).items():
-            row = {"detector": score.subject, "domain": domain, "ap": ap.value, "low": ap.low, "high": ap.high}
+            row = {"subject": score.subject, "domain": domain, "ap": ap.value, "low": ap.low, "high": ap.high}
             if domain != SOURCE:
                 drop = interval(score, "domains", domain, "relative_drop")
                 row |= {"relative_drop": drop.value, "drop_low": drop.low, "drop_high": drop.high}
@@ -63,13 +63,12 @@ def _mean_drop(rows: list[dict], domain: str) -> float:
 
 
 def _detectors(rows: list[dict]) -> list[str]:
-    return list(dict.fromkeys(row["detector"] for row in rows))
+    return list(dict.fromkeys(row["subject"] for row in rows))
 
 
 def _ap(rows: list[dict], order: list[str]) -> Chart:
     shown = [
-        _dot(row["detector"], row["domain"], row["ap"]) | _bar(row["low"], row["high"]) | {"n": row["n"]}
-        for row in rows
+        _dot(row["subject"], row["domain"], row["ap"]) | _bar(row["low"], row["high"]) | {"n": row["n"]} for row in rows
     ]
     return Chart(
         name="coco_o-ap",
@@ -91,7 +90,7 @@ def _ap(rows: list[dict], order: list[str]) -> Chart:
 
 def _drop(rows: list[dict], order: list[str]) -> Chart:
     shown = [
-        _dot(row["detector"], row["domain"], row["relative_drop"]) | _bar(row["drop_low"], row["drop_high"])
+        _dot(row["subject"], row["domain"], row["relative_drop"]) | _bar(row["drop_low"], row["drop_high"])
         for row in rows
         if row["domain"] != SOURCE
     ]

@@ -13,10 +13,11 @@ def table(scores: list[Score]) -> list[dict]:
     """List the drop of top-1 and its interval by classifier and setting, for `dvc plots`; rates in [0, 1]."""
     rows = []
     for score in scores:
-        for setting in score.results.get("settings", {}):
+        found = score.results.get("settings", {})
+        for setting in [*filter(found.__contains__, SETTINGS), *sorted(found.keys() - SETTINGS.keys())]:
             drop = interval(score, "settings", setting, "drop")
             rows.append(
-                {"classifier": score.subject, "setting": setting, "drop": drop.value}
+                {"subject": score.subject, "setting": setting, "drop": drop.value}
                 | {"low": drop.low, "high": drop.high, "n": drop.n}
             )
     return rows
@@ -35,15 +36,16 @@ def finding(scores: list[Score]) -> str:
 def charts(scores: list[Score]) -> list[Chart]:
     """Draw the figure of the section."""
     rows = table(scores)
-    known = [setting for setting in SETTINGS if any(row["setting"] == setting for row in rows)]
-    settings = known + sorted({row["setting"] for row in rows} - set(known))
+    settings = list(dict.fromkeys(row["setting"] for row in rows))
     shown = [
-        _dot(row["classifier"], row["setting"], row["drop"])
+        _dot(row["subject"], row["setting"], row["drop"])
         | {"low": percent(row["low"]), "high": percent(row["high"])}
         | {"range": span(row["low"], row["high"]), "n": row["n"]}
         for row in rows
     ]
-    shown += [_dot(BESIDE, setting, PUBLISHED["resnet50"].drops[setting]) for setting in known]
+    shown += [
+        _dot(BESIDE, setting, PUBLISHED["resnet50"].drops[setting]) for setting in settings if setting in SETTINGS
+    ]
     chart = Chart(
         name="imagenet_e-drop",
         title="Drop of top-1 by setting",

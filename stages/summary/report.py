@@ -21,9 +21,9 @@ from stages.summary.readings import Score, read_histories, read_scores
 from stages.summary.sections import build_sections
 
 COLUMNS = {
-    "coco_o": ("detector", "domain", "ap", "low", "high", "n", "relative_drop", "drop_low", "drop_high"),
-    "imagenet_e": ("classifier", "setting", "drop", "low", "high", "n"),
-    "training": ("method", "model", "epoch", "quantity", "value"),
+    "coco_o": ("subject", "domain", "ap", "low", "high", "n", "relative_drop", "drop_low", "drop_high"),
+    "imagenet_e": ("subject", "setting", "drop", "low", "high", "n"),
+    "training": ("method", "subject", "epoch", "quantity", "value"),
 }
 """The tables for `dvc plots` and their columns."""
 

@@ -6,26 +6,26 @@ from stages.summary.readings import History
 
 EPOCH = "epoch"
 NOT_SHOWN = ("lr", "seconds", "memory")
-"""Beginnings of what a history may record beside the curves, and parts of a loss ("loss_box")."""
+"""Beginnings of what a history may record that says nothing about the model."""
 MOST_CURVES = 4
 
 
 def table(histories: list[History]) -> list[dict]:
     """List every number by method, model, epoch and quantity, for `dvc plots`."""
     return [
-        {"method": history.method, "model": history.model, "epoch": record.get(EPOCH, place)}
+        {"method": history.method, "subject": history.model, "epoch": record.get(EPOCH, place)}
         | {"quantity": key, "value": value}
         for history in histories
         for place, record in enumerate(history.records, start=1)
         for key, value in sorted(record.items())
-        if key != EPOCH and _is_number(value)
+        if not key.startswith((EPOCH, *NOT_SHOWN)) and _is_number(value)
     ]
 
 
 def charts(histories: list[History]) -> list[Chart]:
-    """Draw one figure for each quantity that the histories of one method record, loss first."""
+    """Draw one figure for each quantity that a method's histories record, the loss first, its parts left out."""
     rows = table(histories)
-    quantities = {row["quantity"] for row in rows if not row["quantity"].startswith((*NOT_SHOWN, "loss_"))}
+    quantities = {row["quantity"] for row in rows if not row["quantity"].startswith("loss_")}
     ordered = sorted(quantities, key=lambda quantity: (quantity != "loss", quantity))
     return [_curve([row for row in rows if row["quantity"] == quantity]) for quantity in ordered[:MOST_CURVES]]
 
@@ -36,14 +36,14 @@ def _is_number(value: object) -> bool:
 
 def _curve(rows: list[dict]) -> Chart:
     method, quantity = rows[0]["method"], rows[0]["quantity"]
-    shown = [{"series": row["model"], "x": row["epoch"], "y": row["value"]} for row in rows]
+    shown = [{"series": row["subject"], "x": row["epoch"], "y": row["value"]} for row in rows]
     return Chart(
         name=f"{method}-training-{quantity}",
         title=f"Training: {words(quantity)}",
         caption="One line a model. Drag to pan, shift-scroll to zoom, double-click to reset.",
         spec=curves(
             shown,
-            names=list(dict.fromkeys(row["model"] for row in rows)),
+            names=list(dict.fromkeys(row["subject"] for row in rows)),
             x="epoch",
             y=words(quantity),
             about=f"{words(quantity)} of each model over the epochs of its training.",
