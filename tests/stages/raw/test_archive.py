@@ -111,7 +111,7 @@ def test_a_broken_artefact_is_refused(tmp_path):
 
 def test_a_full_disk_is_one_line_and_retryable(tmp_path, monkeypatch):
     artefact = write_tgz(tmp_path / "thing.tgz", HONEST)
-    monkeypatch.setattr("tempfile.TemporaryFile", lambda dir: open("/dev/full", "r+b", buffering=0))
+    monkeypatch.setattr("tempfile.TemporaryFile", lambda dir: Path("/dev/full").open("r+b", buffering=0))
     with pytest.raises(RetryableError, match=r"thing \(thing.tgz\) needs room in .*; the disk is full; free twice"):
         pack(artefact)
 
