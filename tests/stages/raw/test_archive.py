@@ -1,5 +1,6 @@
 """Repacking: the same bytes for the same content, and nothing that leaves the folder."""
 
+import errno
 import stat
 import subprocess
 import tarfile
@@ -111,7 +112,11 @@ def test_a_broken_artefact_is_refused(tmp_path):
 
 def test_a_full_disk_is_one_line_and_retryable(tmp_path, monkeypatch):
     artefact = write_tgz(tmp_path / "thing.tgz", HONEST)
-    monkeypatch.setattr("tempfile.TemporaryFile", lambda dir: Path("/dev/full").open("r+b", buffering=0))
+
+    def write(*arguments):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("shutil.copyfileobj", write)
     with pytest.raises(RetryableError, match=r"thing \(thing.tgz\) needs room in .*; the disk is full; free twice"):
         pack(artefact)
 
