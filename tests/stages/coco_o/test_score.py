@@ -161,5 +161,5 @@ def test_a_domain_without_objects_is_named(run, built, tmp_path):
     shutil.copytree(built / "coco_o", tmp_path / "coco_o")
     path = tmp_path / "coco_o" / "tattoo" / "annotations" / "instances_val2017.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"annotations": []}))
-    with pytest.raises(DataError, match="tattoo/annotations/instances_val2017.json: must hold at least one object"):
+    with pytest.raises(DataError, match=r"tattoo/annotations/instances_val2017\.json: must hold at least one object"):
         run(folder=tmp_path)
