@@ -13,7 +13,7 @@ import numpy as np
 from gauntlet.errors import ArgumentError
 from gauntlet.shifts.arguments import check_depth, check_image, check_masks, check_severity
 from gauntlet.shifts.crystals import TILE_PX, frost_bank
-from gauntlet.shifts.fields import mixed, plasma, toward
+from gauntlet.shifts.fields import in_strips, mixed, plasma, toward
 from gauntlet.shifts.spatter import spatter
 
 HORIZON = 0.3
@@ -71,11 +71,17 @@ def fog(x: np.ndarray, *, severity: int, generator: np.random.Generator, depth: 
     """
     height, width, level, far = _checked(x, severity, depth)
     extinction = (0.9, 1.35, 1.9, 2.6, 3.6)[level]
-    optical = plasma(height, width, generator=generator, cells=2, octaves=4, decay=0.5) * np.float32(1.5)
-    optical = cv2.multiply(optical + np.float32(0.2), far * np.float32(0.8) + np.float32(0.2), scale=-extinction)
+    banks = plasma(height, width, generator=generator, cells=2, octaves=4, decay=0.5)
     light = np.float32(x[::8, ::8].mean((0, 1)))
     grey = generator.uniform(206, 236) + np.float32([-2, 0, 3]) * generator.uniform(-1, 2)
-    return toward(x, cv2.convertScaleAbs(cv2.exp(optical), alpha=-255, beta=255), tuple(0.85 * grey + 0.15 * light))
+    colour = tuple(0.85 * grey + 0.15 * light)
+
+    def veiled(x: np.ndarray, far: np.ndarray, bank: np.ndarray) -> np.ndarray:
+        thick = cv2.multiply(bank * np.float32(1.5) + np.float32(0.2), far * np.float32(0.8) + np.float32(0.2))
+        through = cv2.exp(thick * np.float32(-extinction))
+        return toward(x, cv2.convertScaleAbs(through, alpha=-255, beta=255), colour)
+
+    return in_strips(veiled, x, far, banks)
 
 
 def rain(
@@ -98,12 +104,8 @@ def rain(
     Source: Garg and Nayar, Vision and rain, IJCV 2007: near drops are streaks, far ones add up to mist.
     """
     height, width, level, far = _checked(x, severity, depth)
-    dull = cv2.convertScaleAbs(x, alpha=(0.92, 0.86, 0.8, 0.74, 0.68)[level])
-    grey = cv2.merge([cv2.cvtColor(dull, cv2.COLOR_RGB2GRAY)] * 3)
-    dull = cv2.addWeighted(dull, 0.72, grey, 0.28, 0)
-    mist = plasma(height, width, generator=generator, cells=2, octaves=3) * np.float32(0.5) + np.float32(0.6)
-    mist = cv2.convertScaleAbs(cv2.multiply(mist, far), alpha=(50, 75, 100, 130, 160)[level])
-    wet = toward(dull, mist, (168, 176, 184))
+    dim, mist_level = (0.92, 0.86, 0.8, 0.74, 0.68)[level], (50, 75, 100, 130, 160)[level]
+    mist = plasma(height, width, generator=generator, cells=2, octaves=3)
     canvas = _canvas(height, width)
     lean, spread = generator.normal(0, 0.16), generator.uniform(0.1, 0.3)
     amount = (0.5, 0.8, 1.15, 1.6, 2.2)[level]
@@ -116,7 +118,15 @@ def rain(
         cv2.polylines(layer, ends, False, light, thickness, cv2.LINE_AA, 4)
         veil = cv2.add(veil, cv2.GaussianBlur(layer, (0, 0), 1.4) if thickness > 1 else layer)
     _splash(veil, round(120 * amount), generator)
-    return toward(wet, _fit(veil, height, width), (214, 220, 226))
+
+    def wet(x: np.ndarray, *fields: np.ndarray) -> np.ndarray:
+        far, mist, veil = fields
+        grey = cv2.merge([cv2.cvtColor(x, cv2.COLOR_RGB2GRAY)] * 3)
+        dull = cv2.addWeighted(x, 0.72 * dim, grey, 0.28 * dim, 0)
+        haze = cv2.convertScaleAbs((mist * np.float32(0.5) + np.float32(0.6)) * far, alpha=mist_level)
+        return toward(toward(dull, haze, (168, 176, 184)), veil, (214, 220, 226))
+
+    return in_strips(wet, x, far, mist, _fit(veil, height, width))
 
 
 def _streaks(
@@ -160,24 +170,30 @@ def snow(
         ArgumentError: a wrong image, severity or depth.
     """
     height, width, level, far = _checked(x, severity, depth)
-    cold = cv2.addWeighted(x, 0.75, cv2.merge([cv2.cvtColor(x, cv2.COLOR_RGB2GRAY)] * 3), 0.25, 4 + 3 * level)
     cover = _cover(far, level=level, generator=generator)
-    light = cv2.convertScaleAbs(cv2.cvtColor(x, cv2.COLOR_RGB2GRAY), alpha=0.45, beta=150)
-    white = cv2.applyColorMap(light, np.uint8(np.clip(np.arange(256)[:, None, None] + np.float32([-4, 0, 6]), 0, 255)))
-    laid = mixed(cold, white, cover)
-    haze = cv2.convertScaleAbs(far, alpha=(22, 40, 60, 82, 108)[level])
-    laid = toward(laid, haze, (226, 230, 236))
     canvas = _canvas(height, width)
     lean, amount = generator.normal(0, 0.5), (0.35, 0.6, 1, 1.5, 2.2)[level]
     veil = np.zeros(canvas, np.uint8)
     for count, size, light in ((3200, 1, 150), (900, 2, 215), (170, 4, 235), (22, 9, 190)):
         number = round(count * amount * canvas[1] / canvas[0])
         veil = np.maximum(veil, _flakes(number, canvas, size, light=light, lean=lean, generator=generator))
-    return toward(laid, _fit(veil, height, width), (250, 251, 254))
+    tints = np.uint8(np.clip(150 + 0.45 * np.arange(256)[:, None, None] + np.float32([-4, 0, 6]), 0, 255))
+
+    def snowed(x: np.ndarray, *fields: np.ndarray) -> np.ndarray:
+        cover, far, veil = fields
+        grey = cv2.merge([cv2.cvtColor(x, cv2.COLOR_RGB2GRAY)] * 3)
+        cold = cv2.addWeighted(x, 0.75, grey, 0.25, 4 + 3 * level)
+        laid = mixed(cold, cv2.LUT(grey, tints), cover)
+        laid = toward(laid, cv2.convertScaleAbs(far, alpha=(22, 40, 60, 82, 108)[level]), (226, 230, 236))
+        return toward(laid, veil, (250, 251, 254))
+
+    return in_strips(snowed, x, cover, far, _fit(veil, height, width))
 
 
 def _cover(far: np.ndarray, *, level: int, generator: np.random.Generator) -> np.ndarray:
     """Find how white each place is: patches on the ground, caps on objects' upper rims; float32 HW in [0, 1]."""
+    shape, shrink = far.shape, max(1, min(far.shape) // 200)
+    far = far[::shrink, ::shrink]
     height, width = far.shape
     reach = max(2, height // 60)
     fall = np.zeros_like(far)
@@ -189,7 +205,7 @@ def _cover(far: np.ndarray, *, level: int, generator: np.random.Generator) -> np
     patches -= np.clip(far * 2 - 1.1, 0, 0.9) * np.float32(0.5)
     laid = np.clip((patches - (0.7, 0.52, 0.36, 0.2, 0.04)[level]) * 4, 0, 1) * ground
     cover = np.maximum(laid * (0.8, 0.84, 0.88, 0.92, 0.95)[level], cap * (0.5, 0.65, 0.8, 0.9, 0.95)[level])
-    return cv2.GaussianBlur(cover, (0, 0), max(0.6, height / 500))
+    return cv2.resize(cv2.GaussianBlur(cover, (0, 0), 0.6), shape[::-1], interpolation=cv2.INTER_LINEAR)
 
 
 def _flakes(
@@ -199,11 +215,17 @@ def _flakes(
     height, width = canvas
     layer = np.zeros(canvas, np.uint8)
     places = generator.uniform((0, 0), (width, height), (count, 2))
+    if size <= 2:
+        across, down = np.int32(places).T
+        bright = generator.uniform(0.45, 1, count) * light
+        for step_x, step_y in np.ndindex(size, size):
+            layer[np.minimum(down + step_y, height - 1), np.minimum(across + step_x, width - 1)] = bright
+        return layer
     drift = generator.normal((0.4 * size * lean, 0.4 * size), 0.3 * size, (count, 2))
     ends = np.int32(np.stack([places, places + drift], 1) * 16)
     for part, scale in enumerate((1, 0.75, 0.55)):
         cv2.polylines(layer, list(ends[part::3]), False, round(light * scale), size, cv2.LINE_AA, 4)
-    return cv2.GaussianBlur(layer, (0, 0), 0.22 * size) if size > 1 else layer
+    return cv2.GaussianBlur(layer, (0, 0), 0.22 * size)
 
 
 def frost(x: np.ndarray, *, severity: int, generator: np.random.Generator) -> np.ndarray:
@@ -233,14 +255,19 @@ def frost(x: np.ndarray, *, severity: int, generator: np.random.Generator) -> np
     rim = np.maximum(rim[:, None], rim[None, :]) + 0.9 * (plasma(48, 48, generator=generator, octaves=3) - 0.5)
     cover = np.clip(rim * 1.2 + (-0.5, -0.25, 0, 0.2, 0.4)[level], 0.02, 1)
     cover = cv2.resize(cv2.convertScaleAbs(cover, alpha=255), (width, height), interpolation=cv2.INTER_LINEAR)
-    weight = cv2.multiply(ice, cover, scale=(1.0, 1.1, 1.2, 1.3, 1.4)[level] / 255)
-    haze = cv2.convertScaleAbs(cover, alpha=(0.22, 0.27, 0.32, 0.38, 0.44)[level])
     coarse = cv2.resize(x, (max(8, width // 5), max(8, height // 5)), interpolation=cv2.INTER_AREA)
     blurred = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR)
-    share = cv2.merge([cv2.convertScaleAbs(cover, alpha=0.7)] * 3)
-    behind = cv2.multiply(x, cv2.bitwise_not(share), scale=1 / 255)
-    behind = cv2.add(behind, cv2.multiply(blurred, share, scale=1 / 255))
-    return toward(behind, cv2.max(weight, haze), (224, 234, 244))
+
+    def frozen(x: np.ndarray, *fields: np.ndarray) -> np.ndarray:
+        blurred, cover, ice = fields
+        share = cv2.merge([cv2.convertScaleAbs(cover, alpha=0.7)] * 3)
+        behind = cv2.multiply(x, cv2.bitwise_not(share), scale=1 / 255)
+        behind = cv2.add(behind, cv2.multiply(blurred, share, scale=1 / 255))
+        crystals = cv2.multiply(ice, cover, scale=(1.0, 1.1, 1.2, 1.3, 1.4)[level] / 255)
+        haze = cv2.convertScaleAbs(cover, alpha=(0.22, 0.27, 0.32, 0.38, 0.44)[level])
+        return toward(behind, cv2.max(crystals, haze), (224, 234, 244))
+
+    return in_strips(frozen, x, blurred, cover, ice)
 
 
 def _checked(x: np.ndarray, severity: int, depth: np.ndarray | None) -> tuple[int, int, int, np.ndarray]:

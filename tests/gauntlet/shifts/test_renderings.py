@@ -70,10 +70,10 @@ def test_any_size_and_extreme_pictures(name, shape):
 @pytest.mark.parametrize("name", GRADED)
 def test_each_severity_is_farther_from_the_picture(name):
     x, _ = picture(160, 160)  # brushes differ by whole pixels, so not too small
-    shift = RENDERINGS[name]
+    shift, seeds = RENDERINGS[name], (0, 1) if name in WEATHER else (0,)
 
     def distance_at(severity):
-        outs = [shift(x, severity=severity, generator=np.random.default_rng(seed)) for seed in (0, 1)]
+        outs = [shift(x, severity=severity, generator=np.random.default_rng(seed)) for seed in seeds]
         return np.abs(np.stack(outs).astype(int) - x).mean()
 
     distance = [distance_at(severity) for severity in range(1, 6)]
