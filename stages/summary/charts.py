@@ -62,6 +62,7 @@ class Chart:
         columns: Key and heading of each column of the table of numbers below it, the row's own name first.
         rows: The numbers themselves, ready to print.
         wide: Whether it takes the whole width of the page.
+        decimals: Of the numbers in the table.
     """
 
     name: str
@@ -71,6 +72,7 @@ class Chart:
     columns: dict[str, str]
     rows: list[dict]
     wide: bool = False
+    decimals: int = 2
 
 
 def _frame(description: str, *, height: int, layers: list[dict], params: list[dict]) -> dict:
@@ -94,8 +96,12 @@ def _chosen(series: str) -> dict:
 
 
 def _zoom() -> dict:
-    """Drag to pan, shift and wheel to zoom, so that the plain wheel still scrolls the page; double click resets."""
-    return {"name": "zoom", "select": {"type": "interval", "zoom": "wheel![event.shiftKey]"}, "bind": "scales"}
+    """Drag to pan, Ctrl (or ⌘) and wheel or a pinch to zoom: the wheel alone scrolls the page; double click resets."""
+    return {
+        "name": "zoom",
+        "select": {"type": "interval", "zoom": "wheel![event.ctrlKey || event.metaKey]"},
+        "bind": "scales",
+    }
 
 
 def _faded() -> dict:

@@ -137,7 +137,7 @@ def _scatter(scores: list[Score]) -> Chart:
         caption=(
             f"Dashed: {SLOPE} × source AP, the paper’s trend of classic detectors; the height above it is effective "
             "robustness. Grey: published detectors on COCO and the real COCO-O. Colour: ours, on our own data, so the "
-            "line is a reference and no prediction. Drag to pan, shift-scroll to zoom."
+            "line is a reference and no prediction. Drag to pan, Ctrl-scroll to zoom."
         ),
         spec=scatter(
             ours,

@@ -62,3 +62,12 @@ def words(name: str) -> str:
     """
     spelled = {"ap": "AP", "ap50": "AP50", "er": "ER", "top1": "top-1", "wer": "WER", "cer": "CER"}
     return " ".join(spelled.get(part, part) for part in name.split("_"))
+
+
+def cell(value: object, decimals: int) -> object:
+    """Write a table's number with a fixed count of decimals; leave words and counts as they are.
+
+    >>> cell(-0.5, 2), cell(400, 2), cell("source", 2)
+    ('−0.50', 400, 'source')
+    """
+    return f"{value:.{decimals}f}".replace("-", MINUS) if isinstance(value, float) else value

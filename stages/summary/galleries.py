@@ -11,6 +11,10 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from gauntlet.errors import DataError
 
+FIRST_ROWS, FIRST_PICTURES = 4, 24
+GROUND = (244, 244, 242)
+"""Colour behind a transparent picture: light on every page, as many are black outlines."""
+
 
 class _Picture(BaseModel):
     model_config = ConfigDict(extra="forbid")
@@ -76,6 +80,21 @@ class Gallery:
     rows: tuple[Row, ...]
     left_out: int
 
+    @property
+    def widest(self) -> int:
+        """Pictures in the longest row."""
+        return max((len(row.pictures) for row in self.rows), default=1)
+
+    @property
+    def first(self) -> tuple[Row, ...]:
+        """Rows that are shown at once: four, or more of short ones."""
+        return self.rows[: max(FIRST_ROWS, FIRST_PICTURES // self.widest)]
+
+    @property
+    def more(self) -> tuple[Row, ...]:
+        """Rows that are shown when asked for."""
+        return self.rows[len(self.first) :]
+
 
 def read_gallery(folder: Path, *, name: str, rows: int, side_px: int, quality: int) -> Gallery:
     """Read `folder`/gallery.json and its pictures.
@@ -119,12 +138,13 @@ def _embed(folder: Path, picture: _Picture, *, side_px: int, quality: int) -> Pi
         raise DataError(f"{folder}/gallery.json must name files beside it; got {json.dumps(picture.file)}")
     try:
         with Image.open(folder / picture.file) as opened:
-            image = opened.convert("RGBA" if "A" in opened.getbands() else "RGB")
+            image = opened.convert("RGBA")
     except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
         raise DataError(f"{folder / picture.file} must be a whole picture; {_first_line(error)}; truncated?") from None
     image.thumbnail((side_px, side_px), Image.Resampling.LANCZOS)
+    ground = Image.new("RGBA", image.size, (*GROUND, 255))
     buffer = io.BytesIO()
-    image.save(buffer, "WEBP", quality=quality, method=4)
+    Image.alpha_composite(ground, image).convert("RGB").save(buffer, "WEBP", quality=quality, method=4)
     uri = "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()
     return Picture(label=picture.label, uri=uri, width=image.width, height=image.height)
 

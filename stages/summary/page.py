@@ -52,7 +52,8 @@ def _environment() -> jinja2.Environment:
         keep_trailing_newline=True,
         trim_blocks=True,
     )
-    environment.filters |= {"number": figures.number, "words": figures.words, "plain": _plain, "detail": detail}
+    environment.filters |= {function.__name__: function for function in (figures.number, figures.words, figures.cell)}
+    environment.filters |= {"plain": _plain, "detail": detail}
     return environment
 
 

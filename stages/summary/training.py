@@ -40,7 +40,7 @@ def _curve(rows: list[dict]) -> Chart:
     return Chart(
         name=f"{method}-training-{quantity}",
         title=f"Training: {words(quantity)}",
-        caption="One line a model. Drag to pan, shift-scroll to zoom, double-click to reset.",
+        caption="One line a model. Drag to pan, Ctrl-scroll to zoom, double-click to reset.",
         spec=curves(
             shown,
             names=list(dict.fromkeys(row["subject"] for row in rows)),
@@ -50,4 +50,5 @@ def _curve(rows: list[dict]) -> Chart:
         ),
         columns={"series": "Model", "x": "Epoch", "y": words(quantity)},
         rows=shown,
+        decimals=4,
     )

@@ -51,7 +51,7 @@ function unfoldTarget() {
 function unfoldForPrint() {
   const folded = new Set();
   addEventListener("beforeprint", () => {
-    for (const details of document.querySelectorAll("details:not([open])")) {
+    for (const details of document.querySelectorAll(".provenance:not([open]), .more:not([open])")) {
       folded.add(details);
       details.open = true;
     }

@@ -1,3 +1,5 @@
+import base64
+import io
 import json
 from pathlib import Path
 
@@ -24,11 +26,21 @@ def test_rows_are_limited_and_pictures_shrunk(samples: Path):
     assert {(picture.width, picture.height) for row in gallery.rows for picture in row.pictures} == {(64, 64)}
 
 
-def test_transparency_survives(samples: Path):
+def test_a_transparent_outline_gets_a_light_ground(samples: Path):
     rgba = np.zeros((20, 30, 4), np.uint8)
     Image.fromarray(rgba).save(samples / "0000_original.png")
     picture = read_gallery(samples, **LIMITS).rows[0].pictures[0]
     assert (picture.width, picture.height) == (30, 20)
+    image = Image.open(io.BytesIO(base64.b64decode(picture.uri.partition(",")[2])))
+    assert image.mode == "RGB"
+    np.testing.assert_allclose(np.asarray(image), 244, atol=6)
+
+
+@pytest.mark.parametrize(("labels", "first"), [(("a",), 24), (("a", "b", "c"), 8), (tuple("abcdefghijkl"), 4)])
+def test_short_rows_show_more_at_once(tmp_path: Path, labels: tuple[str, ...], first: int):
+    write_pictures(tmp_path, title="Rows", labels=labels, rows=25)
+    gallery = read_gallery(tmp_path, **(LIMITS | {"rows": 25, "side_px": 16}))
+    assert (len(gallery.first), len(gallery.more)) == (first, 25 - first)
 
 
 def test_galleries_are_found_and_named_by_their_folder(samples: Path, tmp_path: Path):
