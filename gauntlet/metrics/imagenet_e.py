@@ -68,7 +68,7 @@ def drop_table(
         generator: Makes the draws.
 
     Raises:
-        ArgumentError: A setting is unknown or has another number of pictures.
+        ArgumentError: No setting, an unknown one, or one with another number of pictures.
 
     Source: ImageNet-E: drop of accuracy on the same pictures; its "Avg." is the mean of the ten edits without Inver.
 
@@ -79,17 +79,23 @@ def drop_table(
     """
     for setting, right in edited.items():
         if setting not in SETTINGS:
-            raise ArgumentError(f"a setting must be one of {', '.join(SETTINGS)}; got {setting!r}; the paper's own name?")
+            raise ArgumentError(
+                f"a setting must be one of {', '.join(SETTINGS)}; got {setting!r}; the paper's own name?"
+            )
         if right.shape != original.shape:
             raise ArgumentError(f"{setting} must hold the {len(original)} pictures of the originals; got {len(right)}")
     ordered = [setting for setting in SETTINGS if setting in edited]
-    before = original.astype(float)
+    if not ordered:
+        raise ArgumentError("at least one setting must be given; got none")
+    before = original.astype(float)[:, None]
     after = np.stack([edited[setting] for setting in ordered], axis=1).astype(float)
-    drops = before[:, None] - after
+    drops = before - after
     complete = all(setting in edited for setting in REAL_EDITS)
     real = [place for place, setting in enumerate(ordered) if setting in REAL_EDITS]
-    columns = [before[:, None], after, drops, drops[:, real].mean(axis=1, keepdims=True) if complete else before[:, :0]]
-    intervals = mean_interval(np.concatenate(columns, axis=1), resamples=resamples, generator=generator)
+    mean = drops[:, real].mean(axis=1, keepdims=True) if complete else before[:, :0]
+    intervals = mean_interval(
+        np.concatenate([before, after, drops, mean], axis=1), resamples=resamples, generator=generator
+    )
     count = len(ordered)
     return DropTable(
         correct=int(original.sum()),

@@ -41,7 +41,7 @@ def read_denoiser(folder: Path, *, device: str = "cpu") -> Denoiser:
     wanted = (unet / "config.json", unet / "diffusion_pytorch_model.safetensors", scheduler / "scheduler_config.json")
     for path in wanted:
         if not path.exists():
-            raise DataError(f"{path} must exist (an unconditional DDPM in diffusers' layout); another kind of pipeline?")
+            raise DataError(f"{path} must exist (unconditional DDPM, diffusers' layout); another kind of pipeline?")
     try:
         from diffusers import DDPMScheduler, UNet2DModel
     except ImportError:

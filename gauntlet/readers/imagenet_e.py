@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -65,11 +66,11 @@ def imagenet_wnids() -> list[str]:
     Raises:
         UnavailableError: timm, which holds the list, is not installed.
     """
-    try:
-        from timm.data import ImageNetInfo
-    except ImportError:
-        raise UnavailableError("ImageNet's list of classes comes with timm; install the extra `vision`") from None
-    return list(ImageNetInfo().label_names())
+    package = find_spec("timm")  # its list is read without the import, which takes seconds
+    path = Path(package.origin).parent / "data" / "_info" / "imagenet_synsets.txt" if package else None
+    if path is None or not path.exists():
+        raise UnavailableError("ImageNet's list of classes comes with timm; install the extra `vision`")
+    return path.read_text().split()
 
 
 def read_official(folder: Path, *, settings: Mapping[str, str], wnids: list[str]) -> OfficialSet:
@@ -101,7 +102,7 @@ def read_official(folder: Path, *, settings: Mapping[str, str], wnids: list[str]
 
 def _list(folder: Path, labels: Mapping[str, int]) -> dict[str, OfficialImage]:
     if not folder.is_dir():
-        raise DataError(f"{folder} must be a folder of wnid folders; it does not exist; misspelt in the map of settings?")
+        raise DataError(f"{folder} must be a folder of wnid folders; it is not there; misspelt in the map of settings?")
     images: dict[str, OfficialImage] = {}
     for place in sorted(entry for entry in folder.iterdir() if entry.is_dir()):
         if place.name not in labels:
@@ -118,4 +119,6 @@ def _agree(folder: Path, found: Mapping[str, Mapping[str, OfficialImage]], share
     for setting, images in found.items():
         for key in shared:
             if images[key].label != found[ORIGINAL][key].label:
-                raise DataError(f"{folder}: {key} must have one class; in {setting} it lies in {images[key].path.parent}")
+                raise DataError(
+                    f"{folder}: {key} must have one class; in {setting} it lies in {images[key].path.parent}"
+                )

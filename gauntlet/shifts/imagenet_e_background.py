@@ -59,11 +59,25 @@ class Chain(Protocol):
     steps: int
     """Steps that the chain takes."""
 
-    def start(self) -> Tensor: ...
-    def predict(self, x: Tensor, t: int) -> Prediction: ...
-    def step(self, prediction: Prediction, t: int, gradient: Tensor) -> Tensor: ...
-    def at_step(self, image: Tensor, t: int) -> Tensor: ...
-    def finish(self, x: Tensor) -> Tensor: ...
+    def start(self) -> Tensor:
+        """Return the first state."""
+        ...
+
+    def predict(self, x: Tensor, t: int) -> Prediction:
+        """Predict the clean picture from the state before step t is undone, differentiably."""
+        ...
+
+    def step(self, prediction: Prediction, t: int, gradient: Tensor) -> Tensor:
+        """Return the next state, moved against the gradient of the loss."""
+        ...
+
+    def at_step(self, image: Tensor, t: int) -> Tensor:
+        """Bring a picture in [0, 1] to the state after step t is undone."""
+        ...
+
+    def finish(self, x: Tensor) -> Tensor:
+        """Bring the last state to [0, 1]."""
+        ...
 
 
 class Prior(Protocol):
@@ -71,7 +85,9 @@ class Prior(Protocol):
 
     def chain(
         self, background: Tensor, masks: Tensor, *, amount: float, steps: int, generator: torch.Generator
-    ) -> Chain: ...
+    ) -> Chain:
+        """Begin a chain at the backgrounds; the objects lie where the masks are 1."""
+        ...
 
 
 def edit_background(
@@ -111,9 +127,7 @@ def edit_background(
     each step; adversarial: + scale * log p_y.
     """
     _check(x, masks, steps=steps, labelled=classifier is None or y is not None)
-    chain = prior.chain(
-        x if background is None else background, masks, amount=amount, steps=steps, generator=generator
-    )
+    chain = prior.chain(x if background is None else background, masks, amount=amount, steps=steps, generator=generator)
     state = chain.start()
     for t in reversed(range(chain.steps)):
         state = state.detach().requires_grad_()
@@ -129,7 +143,7 @@ def edit_background(
             gradient = gradient + classifier_scale * ratio * against
         with torch.no_grad():
             state = chain.step(prediction, t, gradient)
-            state = torch.lerp(state, chain.at_step(x, t), masks)
+            state = torch.where(masks == 1, chain.at_step(x, t), state)
     background = chain.finish(state.detach()).clamp(0, 1)
     return torch.where(masks == 1, x, (1 - masks) * background + masks * x)
 
@@ -184,6 +198,7 @@ class PixelChain:
     normalised = True
 
     def __init__(self, prior, background, masks, *, amount, steps, generator):
+        """Fix where the chain may go; see `PixelPrior` and `edit_background`."""
         self.prior, self.background, self.free = prior, background, 1 - masks
         self.radius, self.steps, self.generator = prior.radius * abs(amount), steps, generator
         self.texture = prior.texture if amount >= 0 else 0.0

@@ -61,6 +61,7 @@ class DiffusionChain:
     normalised = False
 
     def __init__(self, prior: DiffusionPrior, background: Tensor, *, steps: int, generator: torch.Generator):
+        """Cut the schedule down; see `DiffusionPrior` and `edit_background`."""
         self.denoiser, self.background, self.steps, self.generator = prior.denoiser, background, steps, generator
         chosen, kept = respaced(prior.alphas_cumprod.double(), steps=prior.respaced_steps)
         self.model_step = chosen.tolist()

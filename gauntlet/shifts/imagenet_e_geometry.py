@@ -152,7 +152,7 @@ def rotate(x: np.ndarray, mask: np.ndarray, *, angle_deg: float) -> Placed | Non
     matrix = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), angle_deg, 1.0)
     wide, high = side + width % 2, side + height % 2
     matrix[:, 2] += (wide - width) / 2, (high - height) / 2
-    colour, coverage = (cv2.warpAffine(part, matrix, (wide, high), flags=cv2.INTER_LINEAR) for part in (colour, coverage))
+    colour, coverage = (cv2.warpAffine(part, matrix, (wide, high)) for part in (colour, coverage))
     left, top, right, bottom = mask_box(mask)
     placed = _lay(colour, coverage, centre=((left + right) / 2, (top + bottom) / 2), shape=mask.shape, scale=1.0)
     return placed._replace(angle_deg=angle_deg) if placed.mask.any() else None
@@ -199,7 +199,9 @@ def _lay(
         room = shape[axis] - (high - low)
         start = math.floor(centre[1 - axis] - (high - low) / 2 + 0.5)
         starts.append((min(max(start, 0), room) if room >= 0 else room // 2) - low)
-    inside, patch = zip(*(_overlap(s, c, n) for s, c, n in zip(starts, coverage.shape, shape, strict=True)), strict=True)
+    inside, patch = zip(
+        *(_overlap(s, c, n) for s, c, n in zip(starts, coverage.shape, shape, strict=True)), strict=True
+    )
     image[inside], mask[inside] = colour.round().clip(0, 255).astype(np.uint8)[patch], solid[patch]
     opacity[inside] = np.where(solid, 1, coverage.clip(0, 1))[patch]
     return Placed(image, mask, opacity, scale)

@@ -33,5 +33,7 @@ def load_prior(folder: Path | None, *, size_px: int) -> Prior:
 
     denoiser = read_denoiser(folder, device=edit_device(folder))
     if denoiser.size_px != size_px:
-        raise DataError(f"{folder} is for pictures of {denoiser.size_px} px; the pictures must be so too; got {size_px}")
+        raise DataError(
+            f"{folder} is for pictures of {denoiser.size_px} px; the pictures must be so too; got {size_px}"
+        )
     return DiffusionPrior(denoiser.predict, denoiser.alphas_cumprod)

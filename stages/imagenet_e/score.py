@@ -104,7 +104,9 @@ def _network(params: Params, model: Path) -> tuple[nn.Module, list[str]]:
         network, card = load_model(model)
         return network.to(machine().device), list(card.classes)
     if params.official is None:
-        raise ArgumentError("architecture needs official: a model by name knows ImageNet's classes, not those made here")
+        raise ArgumentError(
+            "architecture needs official: a model by name knows ImageNet's classes, not those made here"
+        )
     classes = imagenet_wnids()
     network = build(params.architecture, classes=len(classes), **params.settings).eval()
     return network.to(machine().device), classes
@@ -128,7 +130,9 @@ def _score_built(
 def _same_keys(first: Images, data: Images, *, where: str) -> None:
     if data.keys != first.keys:
         odd = sorted(set(data.keys) ^ set(first.keys))[:1] or ["their order"]
-        raise DataError(f"{where} must hold the keys of the originals in their order; {odd[0]} differs; two builds mixed?")
+        raise DataError(
+            f"{where} must hold the keys of the originals in their order; {odd[0]} differs; two builds mixed?"
+        )
 
 
 def _score_official(
@@ -177,7 +181,11 @@ def _table(
     settings = {}
     for setting, drop in table.settings.items():
         lost = np.flatnonzero(original & ~right[setting])[:examples]
-        settings[setting] = {"name": SETTINGS[setting], **asdict(drop), "examples_lost": [keys[place] for place in lost]}
+        settings[setting] = {
+            "name": SETTINGS[setting],
+            **asdict(drop),
+            "examples_lost": [keys[place] for place in lost],
+        }
     control = table.settings.get(CONTROL)
     return {
         "original": {"top1": asdict(table.top1), "correct": table.correct},
