@@ -3,7 +3,7 @@
 from gauntlet.metrics.coco_o import PUBLISHED, SLOPE, relative_drop
 from stages.summary.charts import Chart, dots, scatter
 from stages.summary.figures import THIN, percent, points, span
-from stages.summary.readings import Interval, Score, interval
+from stages.summary.readings import Interval, Score, interval, maybe_interval
 
 SOURCE = "source"
 BESIDE = "DETR (R50), published"
@@ -19,13 +19,16 @@ def ap_by_domain(score: Score) -> dict[str, Interval]:
 
 
 def table(scores: list[Score]) -> list[dict]:
-    """List AP and relative drop with their intervals by detector and domain, for `dvc plots`; rates in [0, 1]."""
+    """List AP and relative drop with their intervals by detector and domain, for `dvc plots`; rates in [0, 1].
+
+    A detector without any AP on the source domain has no relative drop.
+    """
     rows = []
     for score in scores:
         for domain, ap in ap_by_domain(score).items():
             row = {"subject": score.subject, "domain": domain, "ap": ap.value, "low": ap.low, "high": ap.high}
-            if domain != SOURCE:
-                drop = interval(score, "domains", domain, "relative_drop")
+            drop = None if domain == SOURCE else maybe_interval(score, "domains", domain, "relative_drop")
+            if drop:
                 row |= {"relative_drop": drop.value, "drop_low": drop.low, "drop_high": drop.high}
             rows.append(row | {"n": ap.n})
     return rows
@@ -33,20 +36,21 @@ def table(scores: list[Score]) -> list[dict]:
 
 def detail(score: Score) -> str:
     """Say what the source AP was, what share of it is lost and what Effective Robustness that makes."""
-    source, drop = interval(score, "source", "ap").value, interval(score, "mean", "relative_drop").value
+    source, drop = interval(score, "source", "ap").value, maybe_interval(score, "mean", "relative_drop")
+    lost = f"{100 * drop.value:.1f}{THIN}%" if drop else "not defined"
     robustness = points(interval(score, "effective_robustness").value)
-    return f"source {100 * source:.1f}{THIN}%, relative drop {100 * drop:.1f}{THIN}%, ER {robustness} points"
+    return f"source {100 * source:.1f}{THIN}%, relative drop {lost}, ER {robustness} points"
 
 
 def finding(scores: list[Score]) -> str:
     """Say on which domains each detector falls, by more than its intervals leave open, and where most."""
     said = []
     for score in scores:
-        drops = {domain: interval(score, "domains", domain, "relative_drop") for domain in score.results["domains"]}
+        drops = {domain: interval(score, "domains", domain, "drop") for domain in score.results["domains"]}
         sure = [domain for domain, drop in drops.items() if drop.low > 0]
         most = max(drops, key=lambda domain: drops[domain].value)
         where = "every domain" if len(sure) == len(drops) else ", ".join(sure) or "no domain for certain"
-        said.append(f"{score.subject} on {where}, most on {most} ({100 * drops[most].value:.0f}{THIN}%)")
+        said.append(f"{score.subject} on {where}, most on {most} ({100 * drops[most].value:.1f}{THIN}points)")
     return f"Falls below its source AP: {'; '.join(said)}."
 
 
@@ -54,11 +58,12 @@ def charts(scores: list[Score]) -> list[Chart]:
     """Draw the three figures of the section."""
     rows = table(scores)
     order = sorted({row["domain"] for row in rows} - {SOURCE}, key=lambda domain: -_mean_drop(rows, domain))
-    return [_ap(rows, order), _drop(rows, order), _scatter(scores)]
+    fallen = [row for row in rows if "relative_drop" in row]
+    return [_ap(rows, order), *([_drop(fallen, order)] if fallen else []), _scatter(scores)]
 
 
 def _mean_drop(rows: list[dict], domain: str) -> float:
-    drops = [row["relative_drop"] for row in rows if row["domain"] == domain]
+    drops = [row.get("relative_drop", 0.0) for row in rows if row["domain"] == domain]
     return sum(drops) / len(drops)
 
 
@@ -92,7 +97,6 @@ def _drop(rows: list[dict], order: list[str]) -> Chart:
     shown = [
         _dot(row["subject"], row["domain"], row["relative_drop"]) | _bar(row["drop_low"], row["drop_high"])
         for row in rows
-        if row["domain"] != SOURCE
     ]
     detr = next(row for row in PUBLISHED if row.source == "Frozen-DETR")
     known = {domain: float(relative_drop(ap, detr.ap_coco)) for domain, ap in detr.domains.items() if domain in order}

@@ -2,7 +2,7 @@
 
 from gauntlet.metrics.imagenet_e import PUBLISHED, SETTINGS
 from stages.summary.charts import Chart, dots
-from stages.summary.figures import percent, span, words
+from stages.summary.figures import THIN, percent, span, words
 from stages.summary.readings import Score, interval
 
 BESIDE = "ResNet-50, paper"
@@ -23,13 +23,17 @@ def table(scores: list[Score]) -> list[dict]:
     return rows
 
 
+def detail(score: Score) -> str:
+    """Say how many of the originals are classified right."""
+    return f"originals {100 * interval(score, 'original', 'top1').value:.1f}{THIN}%"
+
+
 def finding(scores: list[Score]) -> str:
     """Say under which edit each classifier loses most."""
     said = []
     for score in scores:
-        drops = {row["setting"]: row["drop"] for row in table([score])}
-        most = max(drops, key=drops.get)
-        said.append(f"{score.subject} under {words(most)} ({100 * drops[most]:.1f} points)")
+        most = max(table([score]), key=lambda row: row["drop"])
+        said.append(f"{score.subject} under {words(most['setting'])} ({100 * most['drop']:.1f}{THIN}points)")
     return f"Loses most: {'; '.join(said)}."
 
 

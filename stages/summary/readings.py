@@ -80,8 +80,8 @@ def _reason(error: ValidationError) -> str:
     return f"{'.'.join(map(str, fault['loc'])) or 'the file'}: {fault['msg'].removeprefix('Value error, ')}"
 
 
-def interval(score: Score, *keys: str) -> Interval:
-    """Return the interval at `keys` of a score's results.
+def maybe_interval(score: Score, *keys: str) -> Interval | None:
+    """Return the interval at `keys` of a score's results, or None where the score says null: not defined there.
 
     Raises:
         DataError: There is none, or it lacks value, low, high or n.
@@ -93,12 +93,26 @@ def interval(score: Score, *keys: str) -> Interval:
                 f"the results of {score.stage} must hold {'.'.join(keys)}; {'.'.join(keys[: place + 1])} is missing"
             )
         here = here[key]
+    if here is None:
+        return None
     try:
         return Interval.model_validate(here)
     except ValidationError as error:
         raise DataError(
             f"{'.'.join(keys)} in the results of {score.stage} must be value, low, high and n; {_reason(error)}"
         ) from None
+
+
+def interval(score: Score, *keys: str) -> Interval:
+    """Return the interval at `keys` of a score's results, which must be defined.
+
+    Raises:
+        DataError: There is none.
+    """
+    found = maybe_interval(score, *keys)
+    if found is None:
+        raise DataError(f"{'.'.join(keys)} in the results of {score.stage} must be an interval; got null")
+    return found
 
 
 def read_scores(folder: Path) -> list[Score]:

@@ -13,7 +13,7 @@ CHARTS = {"coco_o": coco_o.charts, "imagenet_e": imagenet_e.charts}
 
 FINDINGS = {"coco_o": coco_o.finding, "imagenet_e": imagenet_e.finding}
 """What the numbers of a method say, in a sentence."""
-DETAILS = {"coco_o": coco_o.detail}
+DETAILS = {"coco_o": coco_o.detail, "imagenet_e": imagenet_e.detail}
 """What stands beside a headline in the table of the ten methods."""
 
 

@@ -12,7 +12,7 @@ from stages.summary.charts import Chart
 from stages.summary.methods import METHODS
 from stages.summary.page import VEGA_LITE
 from stages.summary.readings import read_histories, read_scores
-from tests.fixtures.scores import write_results
+from tests.fixtures.scores import write_coco_o_score, write_results
 
 
 @pytest.fixture(scope="module")
@@ -65,9 +65,17 @@ def test_paper_stands_beside_each_setting(charts: dict[str, Chart]):
 def test_findings_name_the_worst(tmp_path: Path):
     scores = read_scores(write_results(tmp_path) / "scores")
     said = coco_o.finding([score for score in scores if score.subject == "fcos"]).replace("\u202f", " ")
-    assert said == "Falls below its source AP: fcos on every domain, most on tattoo (73 %)."
-    said = imagenet_e.finding([score for score in scores if score.subject == "plain"])
+    assert said == "Falls below its source AP: fcos on every domain, most on tattoo (34.3 points)."
+    said = imagenet_e.finding([score for score in scores if score.subject == "plain"]).replace("\u202f", " ")
     assert said == "Loses most: plain under position (25.0 points)."
+
+
+def test_a_detector_that_has_learned_nothing_has_no_relative_drop(tmp_path: Path):
+    write_coco_o_score(tmp_path, detector="blank", source=0.0)
+    scores = read_scores(tmp_path)
+    assert [chart.name for chart in coco_o.charts(scores)] == ["coco_o-ap", "coco_o-scatter"]
+    assert "relative drop not defined" in coco_o.detail(scores[0])
+    assert "no domain for certain" in coco_o.finding(scores)
 
 
 def test_methods_quote_what_the_library_holds():
