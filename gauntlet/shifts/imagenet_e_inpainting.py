@@ -130,7 +130,7 @@ def _search_nearby(patches, known, *, wanted, allowed, sources):
     own = sources[wanted[:, 0], wanted[:, 1]]
     candidates = [own + step for step in NEARBY]
     for dy, dx in ((-1, 0), (1, 0), (0, -1), (0, 1)):
-        near = np.clip((*wanted, dy, dx), 0, (height - 1, width - 1))
+        near = np.clip(wanted + np.array([dy, dx]), 0, (height - 1, width - 1))
         candidates.append(sources[near[:, 0], near[:, 1]] - (dy, dx))
     best, least = own, np.full(len(wanted), np.inf, np.float32)
     for candidate in candidates:
@@ -156,7 +156,7 @@ def _vote(filled, hole, *, wanted, sources, distance, trust, radius):
     total, colours = np.zeros(height * width), np.zeros((height * width, filled.shape[2]))
     for dy in range(-radius, radius + 1):
         for dx in range(-radius, radius + 1):
-            place = (*wanted, dy, dx)
+            place = wanted + np.array([dy, dx])
             inside = ((place >= 0) & (place < (height, width))).all(1)
             index = place[inside] @ (width, 1)
             origin = found[inside] + (dy, dx)
