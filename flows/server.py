@@ -7,6 +7,7 @@ for an ephemeral server, and nothing is told to anyone outside (telemetry off).
 """
 
 import contextlib
+import fcntl
 import json
 import os
 import signal
@@ -22,6 +23,7 @@ from typing import NamedTuple
 import psutil
 
 START_S = 180.0
+_STARTED: list[subprocess.Popen] = []  # kept, so that Python does not complain of children it has lost
 
 
 class Server(NamedTuple):
@@ -79,11 +81,14 @@ def ensure(root: Path) -> Server:
     Raises:
         ServerError: It ended, or did not answer within three minutes; the message names its log.
     """
-    found = running(root)
-    if found:
-        return found
-    stop(root)
     configure(root)
+    with (root / ".prefect" / "start.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # two runs that begin together start one server
+        return running(root) or _start(root)
+
+
+def _start(root: Path) -> Server:
+    stop(root)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -99,6 +104,7 @@ def ensure(root: Path) -> Server:
             stderr=lines,
             start_new_session=True,
         )
+    _STARTED.append(process)
     server = Server(process.pid, psutil.Process(process.pid).create_time(), f"http://127.0.0.1:{port}")
     _note(root).write_text(json.dumps(server._asdict()))
     end = time.monotonic() + START_S
@@ -114,8 +120,8 @@ def ensure(root: Path) -> Server:
     return server
 
 
-def stop(root: Path) -> bool:
-    """End this repository's server; False where none ran."""
+def stop(root: Path, *, grace_s: float = 10.0) -> bool:
+    """End this repository's server, by force after `grace_s`; False where none ran."""
     try:
         server = Server(**json.loads(_note(root).read_text()))
         process = psutil.Process(server.pid)
@@ -124,7 +130,7 @@ def stop(root: Path) -> bool:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(server.pid, signal.SIGTERM)
         with contextlib.suppress(psutil.TimeoutExpired):
-            process.wait(10)
+            process.wait(grace_s)
         with contextlib.suppress(ProcessLookupError):
             os.killpg(server.pid, signal.SIGKILL)
     except (FileNotFoundError, ValueError, TypeError, psutil.Error):
