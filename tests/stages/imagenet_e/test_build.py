@@ -8,35 +8,8 @@ import pytest
 from gauntlet.errors import DataError
 from gauntlet.readers.classification import read_images
 from gauntlet.readers.imagenet_e import read_backdrops
-from stages.imagenet_e.build import BUILT, Params, run
-from tests.fixtures.classification import write_backgrounds, write_images
-
-SETTINGS = {"seed": 0, "split": "test", "images": None, "amount": 20, "steps": 2, "diffusion": None, "samples": 2}
-
-
-@pytest.fixture(scope="module")
-def sources(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("sources")
-    write_images(folder / "objects128", count=5)
-    write_backgrounds(folder / "backgrounds")
-    (folder / "folders.json").write_text("{}")
-    return folder
-
-
-def _run(sources, edited, **changes):
-    run(
-        Params(**(SETTINGS | changes)),
-        images=sources / "objects128",
-        backgrounds=sources / "backgrounds",
-        folders=sources / "folders.json",
-        edited=edited,
-    )
-    return edited
-
-
-@pytest.fixture(scope="module")
-def edited(sources, tmp_path_factory):
-    return _run(sources, tmp_path_factory.mktemp("built") / "imagenet_e")
+from stages.imagenet_e import build as stage
+from stages.imagenet_e.build import BUILT
 
 
 def test_every_setting_has_the_same_keys_and_labels(edited):
@@ -84,31 +57,29 @@ def test_the_gallery_shows_each_edit_beside_the_original(edited):
     assert len(list((edited / "samples").glob("*.png"))) == 22
 
 
-def test_two_builds_are_equal_and_another_seed_is_not(sources, edited, tmp_path):
-    again = _run(sources, tmp_path / "again", samples=0, images=5)
-    other = _run(sources, tmp_path / "other", samples=0, seed=1)
+def test_two_builds_are_equal_and_another_seed_is_not(build, edited, tmp_path):
+    again = build(tmp_path / "again", samples=0, images=5)
+    other = build(tmp_path / "other", samples=0, seed=1)
     for slug in BUILT:
         name = f"{slug}-0000.tar"
         assert (again / name).read_bytes() == (edited / name).read_bytes()
     assert (other / "position-0000.tar").read_bytes() != (edited / "position-0000.tar").read_bytes()
 
 
-def test_an_unusable_picture_is_named_and_in_no_setting(sources, tmp_path, monkeypatch):
-    from stages.imagenet_e import build
-
-    arrange = build.SETTINGS["position"].arrange
+def test_an_unusable_picture_is_named_and_in_no_setting(build, tmp_path, monkeypatch):
+    arrange = stage.SETTINGS["position"].arrange
     asked = []
 
     def fail_once(x, mask, generator):
         asked.append(x)
         return None if len(asked) == 3 else arrange(x, mask, generator)
 
-    setting = build.SETTINGS["position"].__class__(fail_once)
-    monkeypatch.setitem(build.SETTINGS, "position", setting)
-    built = _run(sources, tmp_path / "edited")
+    setting = stage.SETTINGS["position"].__class__(fail_once)
+    monkeypatch.setitem(stage.SETTINGS, "position", setting)
+    built = build(tmp_path / "edited")
     manifest = pd.read_parquet(built / "manifest.parquet")
     assert manifest.query("not usable")[["key", "setting"]].to_numpy().tolist() == [["test-000002", "position"]]
     assert all(len(read_images(built, slug).keys) == 4 for slug in ("original", *BUILT))
-    monkeypatch.setitem(build.SETTINGS, "position", setting.__class__(lambda x, mask, generator: None))
+    monkeypatch.setitem(stage.SETTINGS, "position", setting.__class__(lambda x, mask, generator: None))
     with pytest.raises(DataError, match="usable"):
-        _run(sources, tmp_path / "none")
+        build(tmp_path / "none")
