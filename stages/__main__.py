@@ -22,7 +22,7 @@ import yaml
 
 from gauntlet.errors import ArgumentError, DataError, RetryableError, UnavailableError
 from stages.contract import Contract, contract, names, parse, section
-from stages.machine import limit_threads, machine, thread_count
+from stages.machine import limit_threads, thread_count
 from stages.outputs import whole
 
 EXIT_CODES = {DataError: 65, UnavailableError: 69, RetryableError: 75, ArgumentError: 78}
@@ -86,7 +86,7 @@ def _write_cost(title: str, *, seconds: float) -> None:
     folder = Path(".checkpoints/cost")
     folder.mkdir(parents=True, exist_ok=True)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    cost = {"seconds": round(seconds, 2), "peak_memory_mib": round(peak), "device": machine().device}
+    cost = {"seconds": round(seconds, 2), "peak_memory_mib": round(peak)}
     (folder / f"{title}.json").write_text(json.dumps(cost, sort_keys=True) + "\n")
 
 

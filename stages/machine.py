@@ -77,7 +77,7 @@ def parallel(
     """Map `function` over `items`, in order, over worker processes.
 
     Args:
-        function: A top-level function or a partial of one; it draws its randomness from a seed and the item's index.
+        function: Draws its randomness from a seed and the item's index, never from what ran before.
         items: What to work on.
         what: The noun shown in the progress line.
         workers: Processes; `machine().workers` where none are given. One runs in this process.
@@ -92,6 +92,18 @@ def parallel(
     from concurrent.futures import ProcessPoolExecutor
     from multiprocessing import get_context
 
-    with ProcessPoolExecutor(workers, mp_context=get_context("forkserver")) as pool:
+    # Forked workers inherit `function` and all that it holds; nothing large is pickled on the way in.
+    with ProcessPoolExecutor(workers, mp_context=get_context("fork"), initializer=_adopt, initargs=(function,)) as pool:
         chunk = max(1, min(32, len(items) // (4 * workers)))
-        return list(track(pool.map(function, items, chunksize=chunk), what=what, total=len(items)))
+        return list(track(pool.map(_apply, items, chunksize=chunk), what=what, total=len(items)))
+
+
+_adopted: list[Callable] = []
+
+
+def _adopt(function: Callable) -> None:
+    _adopted[:] = [function]
+
+
+def _apply(item: Item) -> Result:
+    return _adopted[0](item)
