@@ -54,6 +54,7 @@ def main() -> int:
         return 78
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     os.environ["GAUNTLET_ROOT"] = str(root)
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(root), os.environ.get("PYTHONPATH")]))
     server.configure(root)
     print("starting the server (about 20 s the first time) ...", flush=True)
     worker = None

@@ -75,8 +75,19 @@ def running(root: Path) -> Server | None:
     return server if alive and _healthy(server.url) else None
 
 
-def ensure(root: Path) -> Server:
+def free_port() -> int:
+    """Return a loopback port that is free now."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+def ensure(root: Path, *, port: int | None = None) -> Server:
     """Return the running server, after starting one where there is none.
+
+    Args:
+        root: The repository.
+        port: Where to start it; none means a free port.
 
     Raises:
         ServerError: It ended, or did not answer within three minutes; the message names its log.
@@ -84,14 +95,11 @@ def ensure(root: Path) -> Server:
     configure(root)
     with (root / ".prefect" / "start.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # two runs that begin together start one server
-        return running(root) or _start(root)
+        return running(root) or _start(root, port or free_port())
 
 
-def _start(root: Path) -> Server:
+def _start(root: Path, port: int) -> Server:
     stop(root)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     log = root / ".prefect" / "server.log"
     command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
     with log.open("w") as lines:

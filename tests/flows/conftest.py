@@ -11,17 +11,19 @@ from typing import Any
 import pytest
 import yaml
 
+from flows.leash import dvc
+from flows.server import ensure, free_port, stop
+
 # Before anything imports prefect: these tests leave no trace in the repository or the user's home.
 HOME = tempfile.mkdtemp(prefix="gauntlet-flows-")
+PORT = free_port()
 os.environ |= {
     "PREFECT_HOME": f"{HOME}/.prefect",
+    "PREFECT_API_URL": f"http://127.0.0.1:{PORT}/api",
     "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
     "DVC_SITE_CACHE_DIR": f"{HOME}/dvc",
     "GAUNTLET_CHECKED": "1",
 }
-
-from flows.leash import dvc  # noqa: E402
-from flows.server import ensure, stop  # noqa: E402
 
 WORK = """
 import os, pathlib, sys, time
@@ -110,21 +112,17 @@ def pytest_collection_modifyitems(session: pytest.Session, items: list[pytest.It
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Begin to start the server if a test of this session wants it."""
     if not session.config.option.collectonly and any("prefect_server" in i.fixturenames for i in session.items):
-        threading.Thread(target=lambda: ensure(Path(HOME)), daemon=True).start()
+        threading.Thread(target=lambda: ensure(Path(HOME), port=PORT), daemon=True).start()
 
 
 @pytest.fixture(scope="session")
 def prefect_server() -> Iterator[None]:
     """One Prefect server for all tests of flows, for subprocesses too."""
-    server = ensure(Path(HOME))
-    os.environ["PREFECT_API_URL"] = server.api
+    ensure(Path(HOME), port=PORT)
+    yield
     from prefect.events.worker import EventsWorker
     from prefect.logging.handlers import APILogWorker
-    from prefect.settings import PREFECT_API_URL, temporary_settings
 
-    with temporary_settings({PREFECT_API_URL: server.api}):  # prefect may have been imported before this fixture
-        yield
     APILogWorker.instance().drain()  # or it goes on trying to reach the server at exit
     EventsWorker.drain_all()
-    del os.environ["PREFECT_API_URL"]
     stop(Path(HOME), grace_s=0.5)
