@@ -73,25 +73,33 @@ class Stages(nn.Module):
 
 
 class ConvNet(nn.Module):
-    """The stages under mean pooling and a linear layer."""
+    """The stages under mean pooling and a linear layer.
 
-    def __init__(self, *, classes: int, width: int) -> None:
+    Attributes:
+        input_px: Side to which larger images are scaled first.
+    """
+
+    def __init__(self, *, classes: int, width: int, input_px: int) -> None:
         super().__init__()
+        self.input_px = input_px
         self.normalize = Normalize()
         self.body = Stages(width=width)
         self.head = nn.Linear(self.body.channels[-1], classes)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map B x 3 x H x W pixels in [0, 1] to B x C logits."""
+        if x.shape[-1] > self.input_px:
+            x = functional.interpolate(x, size=(self.input_px, self.input_px), mode="bilinear", antialias=True)
         features = self.body(self.normalize(x))
         return self.head(features[next(reversed(features))].mean((2, 3)))
 
 
-def convnet(*, classes: int, width: int = 32) -> ConvNet:
+def convnet(*, classes: int, width: int = 32, input_px: int = 64) -> ConvNet:
     """Build the small classifier.
 
     Args:
         classes: Number of logits.
         width: Channels of the first stage; the last one has six times as many.
+        input_px: Larger images are scaled to this side first.
     """
-    return ConvNet(classes=classes, width=width)
+    return ConvNet(classes=classes, width=width, input_px=input_px)

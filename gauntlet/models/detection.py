@@ -1,7 +1,7 @@
 """Detectors of two families over the small network: FCOS (one stage, no anchors) and Faster R-CNN (two stages).
 
-Both are torchvision's, with its calling convention: a list of C x H x W images in [0, 1] in, and in evaluation a list of
-{"boxes" (xyxy), "labels" (1..classes), "scores"} out.
+Both are torchvision's, with its calling convention: a list of C x H x W images in [0, 1] in, and in evaluation a list
+of {"boxes" (xyxy), "labels" (1..classes), "scores"} out.
 """
 
 from collections import OrderedDict

@@ -45,13 +45,13 @@ def augment(image: Tensor, target: Target, *, generator: torch.Generator) -> tup
 
 
 def train_detector(
-    state: TrainingState, images: Tensor, targets: Sequence[Target], *, epochs: int, batch: int, device: str
+    state: TrainingState, images: Sequence[Tensor], targets: Sequence[Target], *, epochs: int, batch: int, device: str
 ) -> Iterator[dict]:
     """Train until `epochs` epochs are done.
 
     Args:
         state: A run, fresh or resumed.
-        images: uint8, N x 3 x H x W.
+        images: N images, uint8, 3 x H x W, of any sizes.
         targets: N truths.
         epochs: Epochs in all.
         batch: Images a step.

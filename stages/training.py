@@ -1,0 +1,83 @@
+"""What training stages share: the loop around a library's loop, and the model folder it ends in."""
+
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from gauntlet.training.state import TrainingState
+from stages.checkpoint import Checkpoint
+from stages.files import write_json
+
+
+def fit(
+    state: TrainingState,
+    loop: Callable[[], Iterator[dict]],
+    *,
+    checkpoint: Checkpoint,
+    measure: Callable[[], Mapping[str, float]],
+) -> list[dict]:
+    """Run a training loop to its end, resuming where an earlier run was cut off.
+
+    Args:
+        state: The fresh run; a checkpoint, where there is one, is loaded into it.
+        loop: Starts the library's loop on `state`; yields one record an epoch.
+        checkpoint: Saved after each epoch; the caller clears it when the outputs are written.
+        measure: Computes the held-out numbers of an epoch.
+
+    Returns:
+        One record an epoch, without any clock in it.
+    """
+    history: list[dict] = []
+    if saved := checkpoint.load():
+        state.load_state_dict(saved["state"])
+        history = saved["history"]
+    begin = time.monotonic()
+    for record in loop():
+        history.append(dict(record) | {name: round(value, 6) for name, value in measure().items()})
+        checkpoint.save({"state": state.state_dict(), "history": history})
+        shown = ", ".join(f"{name} {value:.4g}" for name, value in history[-1].items())
+        print(f"{shown}, {time.monotonic() - begin:.0f} s", file=sys.stderr, flush=True)
+    return history
+
+
+def seeded(build: Callable[[], nn.Module], seed: int) -> nn.Module:
+    """Build a model whose random weights depend on the seed alone, leaving the global generator as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return build()
+
+
+def write_model(
+    folder: Path,
+    model: nn.Module,
+    *,
+    architecture: str,
+    classes: list[str],
+    settings: Mapping[str, object],
+    about: Mapping[str, object],
+    history: list[dict],
+) -> None:
+    """Write a model folder: model.safetensors, model.json and history.json.
+
+    Args:
+        folder: Made here.
+        model: Its weights are written as they are.
+        architecture: As `gauntlet.models.registry.build` takes it.
+        classes: Names, in the order of the logits.
+        settings: Keyword arguments of the builder.
+        about: What it was trained on, and how.
+        history: One record an epoch.
+    """
+    folder.mkdir(parents=True)
+    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    save_file(weights, folder / "model.safetensors")
+    write_json(
+        folder / "model.json",
+        {**about, "architecture": architecture, "classes": classes, "settings": dict(settings)},
+    )
+    write_json(folder / "history.json", history)
