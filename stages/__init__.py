@@ -22,12 +22,13 @@ def parse_ratio(value: object) -> float:
     >>> parse_ratio("1/4")
     0.25
     """
-    if isinstance(value, str):
-        numerator, slash, denominator = value.partition("/")
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    numerator, slash, denominator = value.partition("/") if isinstance(value, str) else ("", "", "")
+    try:
         return float(numerator) / float(denominator) if slash else float(numerator)
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError(f"must be a number or a fraction such as 8/255; got {value!r}")
-    return float(value)
+    except (ValueError, ZeroDivisionError):
+        raise ValueError(f"must be a number or a fraction such as 8/255; got {value!r}") from None
 
 
 def _inside_unit(value: float) -> float:

@@ -7,26 +7,27 @@ away), 75 (try again), 78 (bad parameters), each with one line, or with 70 and a
 """
 
 import argparse
-import ctypes
+import contextlib
 import errno
 import json
 import os
 import resource
-import signal
 import sys
 import time
 import traceback
+from collections.abc import Mapping
 from pathlib import Path
+from typing import NoReturn
 
 import yaml
 
 from gauntlet.errors import ArgumentError, DataError, RetryableError, UnavailableError
-from stages.contract import Contract, contract, names, parse, section
+from stages.contract import Contract, contract, names, nearest, parse, section, variants
+from stages.lifetime import end_with_dvc, unwind_on_sigterm
 from stages.machine import limit_threads, thread_count
 from stages.outputs import whole
 
 EXIT_CODES = {DataError: 65, UnavailableError: 69, RetryableError: 75, ArgumentError: 78}
-PR_SET_PDEATHSIG = 1
 
 
 def read_params(path: Path = Path("params.yaml")) -> dict:
@@ -42,21 +43,25 @@ def read_params(path: Path = Path("params.yaml")) -> dict:
     return values
 
 
-def _die_with_parent() -> None:
-    """Ask Linux to end this process when dvc dies, so that a killed run leaves no second writer."""
-    if "DVC_STAGE" in os.environ and sys.platform == "linux":
-        parent = os.getppid()
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() != parent:
-            sys.exit(75)
+class _Parser(argparse.ArgumentParser):
+    """A parser whose complaint is one line and exit code 78, like every other wrong parameter's."""
+
+    def error(self, message: str) -> NoReturn:
+        raise ArgumentError(f"the command line must fit the stage; {message}; `{self.prog} --help` shows it")
 
 
 def _arguments(stage: Contract, words: list[str]) -> dict[str, str]:
-    parser = argparse.ArgumentParser(prog=f"python -m stages {stage.name}", description=stage.module.__doc__)
-    for flag in stage.flags:
-        kind = "output" if flag in stage.outputs else "variant" if flag == stage.variant else "input"
-        parser.add_argument(f"--{flag.replace('_', '-')}", dest=flag, required=True, help=kind, metavar=kind.upper())
-    return vars(parser.parse_args(words))
+    parser = _Parser(prog=f"python -m stages {stage.name}", description=stage.module.__doc__, allow_abbrev=False)
+    flags = {flag: f"--{flag.replace('_', '-')}" for flag in stage.flags}
+    for name, flag in flags.items():
+        kind = "output" if name in stage.outputs else "variant" if name == stage.variant else "input"
+        parser.add_argument(flag, dest=name, help=kind, metavar=kind.upper())
+    given, unknown = parser.parse_known_args(words)
+    if unknown:
+        parser.error(f"{unknown[0]} is unknown{nearest(unknown[0], flags.values())}")
+    if missing := [flags[name] for name, value in vars(given).items() if value is None]:
+        parser.error(f"{', '.join(missing)} must be given")
+    return vars(given)
 
 
 def _check_inputs(stage: Contract, given: dict[str, str]) -> None:
@@ -84,45 +89,63 @@ def run_stage(name: str, words: list[str]) -> None:
 def _write_cost(title: str, *, seconds: float) -> None:
     """Leave seconds and peak memory beside the results, untracked."""
     folder = Path(".checkpoints/cost")
-    folder.mkdir(parents=True, exist_ok=True)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     cost = {"seconds": round(seconds, 2), "peak_memory_mib": round(peak)}
-    (folder / f"{title}.json").write_text(json.dumps(cost, sort_keys=True) + "\n")
+    with contextlib.suppress(OSError):
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{title}.json").write_text(json.dumps(cost, sort_keys=True) + "\n")
 
 
 def check_params() -> None:
     """Check every section of params.yaml against its stage, and that no section is left over."""
     values = read_params()
+    methods: dict[str, list[str]] = {}
+    for name in names():
+        methods.setdefault(name.partition(".")[0], []).append(name.partition(".")[2])
+    for method, content in values.items():
+        if method not in methods:
+            raise ArgumentError(
+                f"params.yaml, {method}: must be the section of a method ({', '.join(sorted(methods))}); misspelt?"
+                f"{nearest(method, methods)}"
+            )
+        for key, value in content.items() if isinstance(content, Mapping) else ():
+            if isinstance(value, Mapping) and key not in methods[method]:
+                known = ", ".join(sorted(methods[method]))
+                hint = nearest(key, methods[method])
+                raise ArgumentError(f"params.yaml, {method}.{key}: must be a stage ({known}); misspelt?{hint}")
     for name in names():
         stage = contract(name)
         here = section(values, name)
-        variants = [key for key, value in here.items() if isinstance(value, dict)] if stage.variant else []
-        for variant in variants or [None]:
+        if stage.variant and not here:
+            continue
+        for variant in variants(stage, here) or [None]:
             parse(stage, values, variant=variant)
-    methods = {name.partition(".")[0] for name in names()}
-    for method in values.keys() - methods:
-        raise ArgumentError(
-            f"params.yaml, {method}: must be the section of a method ({', '.join(sorted(methods))}); misspelt?"
-        )
-    for method in methods:
-        verbs = {name.partition(".")[2] for name in names() if name.startswith(f"{method}.")}
-        for key, value in values.get(method, {}).items():
-            if isinstance(value, dict) and key not in verbs:
-                raise ArgumentError(
-                    f"params.yaml, {method}.{key}: must be a stage ({', '.join(sorted(verbs))}); misspelt?"
-                )
+
+
+FULL = ("No space left on device", "Disk quota exceeded")
+SHORT = ("can't allocate memory", "out of memory")
 
 
 def _explain(error: BaseException) -> tuple[int, str]:
     """Map an error to its exit code and one line; 70 for a mistake of ours."""
     for kind, code in EXIT_CODES.items():
         if isinstance(error, kind):
-            return code, " ".join(str(error).split())
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return 75, f"the disk is full ({error.filename or 'while writing'}); free some space and run again"
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+            return code, _line(error)
+    number, text = getattr(error, "errno", None), str(error)
+    place = getattr(error, "filename", None) or "while writing"
+    if number in (errno.ENOSPC, errno.EDQUOT) or any(words in text for words in FULL):
+        return 75, f"the disk is full ({place}); free some space and run again"
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or any(w in text for w in SHORT):
         return 75, "out of memory; run fewer stages side by side or lower the batch size"
-    return 70, f"{type(error).__name__}: {error}"
+    if isinstance(error, PermissionError) or number == errno.EROFS:
+        return 69, f"{place} must be open to this user; {error.strerror}; another user's, or mounted read-only?"
+    if isinstance(error, ModuleNotFoundError) and str(error.name).partition(".")[0] not in ("gauntlet", "stages"):
+        return 69, f"the package {error.name} must be installed; it is not; `make` or `uv sync --all-extras` brings it"
+    return 70, f"{type(error).__name__}: {_line(error)}"
+
+
+def _line(error: BaseException) -> str:
+    return " ".join(str(error).split())
 
 
 def main(words: list[str]) -> int:
@@ -134,8 +157,12 @@ def main(words: list[str]) -> int:
         elif words[0] == "--check":
             check_params()
         else:
-            _die_with_parent()
+            unwind_on_sigterm()
+            end_with_dvc()
             run_stage(words[0], words[1:])
+    except KeyboardInterrupt:
+        print(f"{title}: interrupted; earlier outputs stay as they were", file=sys.stderr, flush=True)
+        return 130
     except Exception as error:
         code, line = _explain(error)
         if code == 70:

@@ -54,4 +54,5 @@ def dvc_md5(path: Path) -> str:
 
 
 def _ignored(file: Path) -> bool:
-    return "__pycache__" in file.parts or file.suffix == ".pyc" or file.name == ".gitignore"
+    """Say whether .dvcignore leaves a file out."""
+    return "__pycache__" in file.parts or file.suffix == ".pyc"

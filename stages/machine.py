@@ -6,12 +6,15 @@ the number of cores; the number of workers never changes a bit.
 """
 
 import os
+import re
+import signal
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
 from typing import TypeVar
 
-from gauntlet.errors import ArgumentError
+from gauntlet.errors import ArgumentError, RetryableError
+from stages.lifetime import tie_to_parent
 from stages.progress import track
 
 Item = TypeVar("Item")
@@ -46,11 +49,12 @@ def _device(wish: str) -> str:
 
     if wish == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
-    if not wish.startswith("cuda"):
-        raise ArgumentError(f"the device must be auto, cpu, cuda or cuda:N; got {wish!r}")
-    index = int(wish.partition(":")[2] or 0)
-    if index >= torch.cuda.device_count():
-        raise ArgumentError(f"device {wish} must exist; this machine has {torch.cuda.device_count()} CUDA devices")
+    found = re.fullmatch(r"cuda(?::(\d+))?", wish)
+    if not found:
+        raise ArgumentError(f"GAUNTLET_DEVICE must be auto, cpu, cuda or cuda:N; got {wish!r}")
+    count = torch.cuda.device_count()
+    if int(found[1] or 0) >= count:
+        raise ArgumentError(f"GAUNTLET_DEVICE {wish} must exist; this machine has {count} CUDA devices")
     return wish
 
 
@@ -84,24 +88,42 @@ def parallel(
 
     Returns:
         The results in the order of the items, the same for any number of workers.
+
+    Raises:
+        RetryableError: A worker was killed.
     """
     items = list(items)
     workers = min(workers or machine().workers, max(1, len(items)))
     if workers == 1:
         return list(track(map(function, items), what=what, total=len(items)))
     from concurrent.futures import ProcessPoolExecutor
-    from multiprocessing import get_context
+    from concurrent.futures.process import BrokenProcessPool
+    from multiprocessing import active_children, get_context
 
     # Forked workers inherit `function` and all that it holds; nothing large is pickled on the way in.
     with ProcessPoolExecutor(workers, mp_context=get_context("fork"), initializer=_adopt, initargs=(function,)) as pool:
         chunk = max(1, min(32, len(items) // (4 * workers)))
-        return list(track(pool.map(_apply, items, chunksize=chunk), what=what, total=len(items)))
+        try:
+            return list(track(pool.map(_apply, items, chunksize=chunk), what=what, total=len(items)))
+        except BrokenProcessPool:
+            raise RetryableError(
+                f"every worker must live to its end; one of {workers} at the {what} was killed; out of memory? "
+                "fewer workers (GAUNTLET_WORKERS) need less"
+            ) from None
+        except BaseException:  # the pool would wait for work in hand that nobody wants any more
+            for worker in active_children():
+                worker.kill()
+            raise
 
 
 _adopted: list[Callable] = []
 
 
 def _adopt(function: Callable) -> None:
+    """Begin a worker: it ends with the stage, and leaves Ctrl-C to it."""
+    tie_to_parent(signal.SIGKILL)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     _adopted[:] = [function]
 
 
