@@ -27,8 +27,11 @@ TAIL = 40
 FAILED_TO_RUN = re.compile(r"exited with (-?\d+)")
 BUSY = re.compile(r"is busy, it is being blocked by|Unable to acquire lock")
 DVC_SPEAKS = re.compile(
-    r"^(ERROR: failed to |Running stage |> |Updating lock file|Generating lock file|To track the changes|To enable "
-    r"auto|\s+git add |\s+dvc config core\.autostage|Use `dvc push`|Stage '.*' (didn't change|is cached)|Data and pip)"
+    r"^(ERROR: failed to |Running stage |> |(Updating|Generating) lock file|Stage '.*' (didn't change|is cached)|"
+    r"Data and pipelines are up to date)"
+)
+HINTS = re.compile(
+    r"^(To track the changes|To enable auto staging|\s+git add |\s+dvc config core\.autostage|Use `dvc push`)"
 )
 
 
@@ -94,6 +97,8 @@ def run(
     kept: list[str] = []
 
     def line_came(line: str) -> None:
+        if HINTS.match(line):
+            return
         kept.append(line)
         if on_line:
             on_line(line)

@@ -57,7 +57,7 @@ def main() -> int:
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(root), os.environ.get("PYTHONPATH")]))
     server.configure(root)
     print("starting the server (about 20 s the first time) ...", flush=True)
-    worker = None
+    worker, was_there = None, server.running(root) is not None
     try:
         found = server.ensure(root)
         os.environ["PREFECT_API_URL"] = found.api
@@ -80,7 +80,8 @@ def main() -> int:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         if worker:
             stop(worker)
-        server.stop(root)
+        if not was_there:
+            server.stop(root)
         print("stopped", flush=True)
 
 

@@ -102,18 +102,20 @@ def _start(root: Path, port: int) -> Server:
     stop(root)
     log = root / ".prefect" / "server.log"
     command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
+    url = f"http://127.0.0.1:{port}"
+    told = {"PREFECT_SERVER_LOGGING_LEVEL": "WARNING", "PREFECT_SERVER_UI_API_URL": f"{url}/api"}
     with log.open("w") as lines:
         process = subprocess.Popen(
             command,
             cwd=root,
-            env=os.environ | {"PREFECT_SERVER_LOGGING_LEVEL": "WARNING"},
+            env=os.environ | told,
             stdin=subprocess.DEVNULL,
             stdout=lines,
             stderr=lines,
             start_new_session=True,
         )
     _STARTED.append(process)
-    server = Server(process.pid, psutil.Process(process.pid).create_time(), f"http://127.0.0.1:{port}")
+    server = Server(process.pid, psutil.Process(process.pid).create_time(), url)
     _note(root).write_text(json.dumps(server._asdict()))
     end = time.monotonic() + START_S
     try:

@@ -1,6 +1,8 @@
 """A toy DVC project without git, so that the flows are tested without the real pipeline."""
 
+import atexit
 import os
+import shutil
 import sys
 import tempfile
 import threading
@@ -16,6 +18,7 @@ from flows.server import ensure, free_port, stop
 
 # Before anything imports prefect: these tests leave no trace in the repository or the user's home.
 HOME = tempfile.mkdtemp(prefix="gauntlet-flows-")
+atexit.register(shutil.rmtree, HOME, ignore_errors=True)
 PORT = free_port()
 os.environ |= {
     "PREFECT_HOME": f"{HOME}/.prefect",
