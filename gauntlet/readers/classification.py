@@ -9,6 +9,9 @@ import numpy as np
 from gauntlet.errors import DataError
 from gauntlet.readers.objects import decode, shard_members
 
+KINDS = ("png", "mask.png", "json")
+"""The members of one record."""
+
 
 @dataclass(frozen=True)
 class Images:
@@ -33,12 +36,18 @@ def read_classes(folder: Path) -> list[str]:
     """Read classes.json.
 
     Raises:
-        DataError: It is missing.
+        DataError: It is missing, or no list of names.
     """
     path = folder / "classes.json"
     if not path.exists():
         raise DataError(f"{path} must exist; wrong folder or an unfinished build?")
-    return json.loads(path.read_text())
+    try:
+        names = json.loads(path.read_text())
+    except ValueError as error:
+        raise DataError(f"{path} must be JSON; {error}; an interrupted copy?") from None
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise DataError(f"{path} must be a list of class names; got {str(names)[:60]}")
+    return names
 
 
 def read_images(folder: Path, split: str) -> Images:
@@ -57,28 +66,42 @@ def read_images(folder: Path, split: str) -> Images:
         key, _, kind = name.partition(".")
         record = records.setdefault(key, {})
         if kind == "json":
-            record[kind] = json.loads(data)
-        else:
+            record[kind] = _label(data, where=f"{folder}: {name}", classes=len(class_names))
+        elif kind in KINDS:
             record[kind] = decode(data, where=f"{folder}: {name}", mode="L" if kind == "mask.png" else "RGB")
+    if not records:
+        raise DataError(f"{folder} must hold images of the split {split}; its shards are empty; an unfinished build?")
+    shape = next((record["png"].shape for record in records.values() if "png" in record), None)
     for key, record in records.items():
-        _check(key, record, folder=folder, classes=len(class_names))
+        _check(key, record, folder=folder, shape=shape)
     return Images(
         x=np.stack([record["png"] for record in records.values()]),
         masks=np.stack([record["mask.png"] > 127 for record in records.values()]),
-        labels=np.array([record["json"]["label"] for record in records.values()], np.int64),
+        labels=np.array([record["json"] for record in records.values()], np.int64),
         keys=list(records),
         class_names=class_names,
     )
 
 
-def _check(key: str, record: dict, *, folder: Path, classes: int) -> None:
-    for kind in ("png", "mask.png", "json"):
+def _label(data: bytes, *, where: str, classes: int) -> int:
+    try:
+        label = json.loads(data)["label"]
+    except (ValueError, KeyError, TypeError):
+        raise DataError(f"{where} must be JSON with a label; got {data[:60]!r}; another dataset?") from None
+    if not isinstance(label, int) or not 0 <= label < classes:
+        raise DataError(f"{where}: label must lie in 0..{classes - 1}; got {label!r}; another classes.json?")
+    return label
+
+
+def _check(key: str, record: dict, *, folder: Path, shape: tuple[int, ...]) -> None:
+    for kind in KINDS:
         if kind not in record:
             raise DataError(f"{folder}: {key}.{kind} must exist beside its siblings; a shard cut in two?")
-    if record["png"].shape[:2] != record["mask.png"].shape:
-        shapes = record["png"].shape[:2], record["mask.png"].shape
-        raise DataError(f"{folder}: {key}: image and mask must have one size; got {shapes[0]} and {shapes[1]}")
+    if record["png"].shape != shape:
+        raise DataError(f"{folder}: {key}.png must be of the others' size {shape}; got {record['png'].shape}")
+    if shape[:2] != record["mask.png"].shape:
+        raise DataError(
+            f"{folder}: {key}: image and mask must have one size; got {shape} and {record['mask.png'].shape}"
+        )
     if not (record["mask.png"] > 127).any():
         raise DataError(f"{folder}: {key}: the mask must not be empty; saved as 0/1 instead of 0/255?")
-    if not 0 <= record["json"]["label"] < classes:
-        raise DataError(f"{folder}: {key}: label must lie in 0..{classes - 1}; got {record['json']['label']}")

@@ -1,7 +1,8 @@
 """Read the cut-outs and backgrounds that `objects.build` and `objects.backgrounds` write."""
 
 import io
-import tarfile
+import struct
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ import pandas as pd
 from PIL import Image
 
 from gauntlet.errors import DataError
+from gauntlet.readers.archives import Member, members
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ class CutOut:
     rgba: np.ndarray
 
 
-def shard_members(folder: Path, pattern: str) -> Iterator[tuple[str, bytes]]:
+def shard_members(folder: Path, pattern: str) -> Iterator[Member]:
     """Yield name and bytes of every member of the tar shards that match `pattern`, in order.
 
     Raises:
@@ -50,14 +52,7 @@ def shard_members(folder: Path, pattern: str) -> Iterator[tuple[str, bytes]]:
     if not shards:
         raise DataError(f"{folder} must hold shards {pattern}; found none; wrong folder or an unfinished build?")
     for shard in shards:
-        try:
-            with tarfile.open(shard) as archive:
-                for member in archive:
-                    stream = archive.extractfile(member)
-                    if stream is not None:
-                        yield member.name, stream.read()
-        except (tarfile.TarError, EOFError) as error:
-            raise DataError(f"{shard} must be a whole tar file; {error}; an interrupted copy?") from None
+        yield from members(shard)
 
 
 def decode(data: bytes, *, where: str, mode: str = "RGB") -> np.ndarray:
@@ -74,7 +69,7 @@ def decode(data: bytes, *, where: str, mode: str = "RGB") -> np.ndarray:
     try:
         with Image.open(io.BytesIO(data)) as image:
             return np.asarray(image.convert(mode))
-    except (OSError, SyntaxError, ValueError) as error:
+    except (OSError, SyntaxError, ValueError, EOFError, zlib.error, struct.error) as error:
         raise DataError(f"{where} must be a whole image; {error}; truncated, or not an image?") from None
 
 
@@ -93,6 +88,8 @@ def read_objects(folder: Path) -> list[CutOut]:
     if lost := [key for key in manifest["key"] if key not in pictures]:
         raise DataError(f"{folder}/shards must hold every key of the manifest; {lost[0]} is missing; a partial pull?")
     fields = ["key", "category", "coarse", "style", "source", "licence", "split", "split_category"]
+    if lacking := [name for name in fields if name not in manifest]:
+        raise DataError(f"{folder}/manifest.parquet must have a column {lacking[0]}; an older or another dataset?")
     return [CutOut(**row, rgba=pictures[row["key"]]) for row in manifest[fields].to_dict("records")]
 
 
@@ -100,16 +97,31 @@ def read_manifest(folder: Path) -> pd.DataFrame:
     """Read a dataset's manifest.parquet.
 
     Raises:
-        DataError: It is missing.
+        DataError: It is missing, no Parquet, or has no keys.
     """
     path = folder / "manifest.parquet"
     if not path.exists():
         raise DataError(f"{path} must exist; wrong folder or an unfinished build?")
-    return pd.read_parquet(path)
+    try:
+        manifest = pd.read_parquet(path)
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} must be a whole Parquet file; {error}; an interrupted copy?") from None
+    if "key" not in manifest:
+        raise DataError(f"{path} must have a column key; got {', '.join(manifest)}; another dataset?")
+    if (twice := manifest["key"].duplicated()).any():
+        raise DataError(f"{path}: each key must stand once; {manifest['key'][twice].iloc[0]} stands twice")
+    return manifest
 
 
 def read_backgrounds(folder: Path, split: str) -> list[np.ndarray]:
-    """Read the background crops of one split as uint8 H x W x 3 arrays, in order."""
-    return [
+    """Read the background crops of one split as uint8 H x W x 3 arrays, in order.
+
+    Raises:
+        DataError: A shard or crop is truncated, or there are none.
+    """
+    found = [
         decode(data, where=f"{folder}: {name}") for name, data in shard_members(folder / "shards", f"{split}-*.tar")
     ]
+    if not found:
+        raise DataError(f"{folder} must hold backgrounds of the split {split}; it has none; too few wallpapers?")
+    return found
