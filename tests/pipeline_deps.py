@@ -207,9 +207,10 @@ def faults(stage: Stage, values: Mapping) -> list[str]:
     return found + list(_code_faults(stage, name))
 
 
-def unused(stages: Iterable[Stage]) -> list[str]:
-    """List the modules of stages that no stage of dvc.yaml runs."""
-    return sorted(set(names()) - {stage.name.partition("@")[0].replace("-", ".", 1) for stage in stages})
+def unused(stages: Iterable[Stage], values: Mapping) -> list[str]:
+    """List the stages that have parameters and that dvc.yaml does not run."""
+    run = {stage.name.partition("@")[0].replace("-", ".", 1) for stage in stages}
+    return sorted(name for name in set(names()) - run if section(values, name))
 
 
 def main(wanted: list[str]) -> None:

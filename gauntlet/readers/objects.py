@@ -88,6 +88,10 @@ def read_objects(folder: Path) -> list[CutOut]:
     if lost := [key for key in manifest["key"] if key not in pictures]:
         raise DataError(f"{folder}/shards must hold every key of the manifest; {lost[0]} is missing; a partial pull?")
     fields = ["key", "category", "coarse", "style", "source", "licence", "split", "split_category"]
+    if (twice := manifest["key"].duplicated()).any():
+        raise DataError(
+            f"{folder}/manifest.parquet: each key must stand once; {manifest['key'][twice].iloc[0]} does not"
+        )
     if lacking := [name for name in fields if name not in manifest]:
         raise DataError(f"{folder}/manifest.parquet must have a column {lacking[0]}; an older or another dataset?")
     return [CutOut(**row, rgba=pictures[row["key"]]) for row in manifest[fields].to_dict("records")]
@@ -108,8 +112,6 @@ def read_manifest(folder: Path) -> pd.DataFrame:
         raise DataError(f"{path} must be a whole Parquet file; {error}; an interrupted copy?") from None
     if "key" not in manifest:
         raise DataError(f"{path} must have a column key; got {', '.join(manifest)}; another dataset?")
-    if (twice := manifest["key"].duplicated()).any():
-        raise DataError(f"{path}: each key must stand once; {manifest['key'][twice].iloc[0]} stands twice")
     return manifest
 
 
