@@ -3,7 +3,8 @@
 It alone reads params.yaml and the command line. It checks parameters and inputs, fixes device and threads, hands out
 temporary outputs that are moved when the stage has ended well, and ends with 0, 65 (bad data), 69 (something is
 away), 75 (try again), 78 (bad parameters), each with one line, or with 70 and a traceback for a mistake of ours.
-`python -m stages --check` checks every section of params.yaml and runs nothing.
+`python -m stages --check` checks every section of params.yaml and runs nothing; `--apply params/full.yaml` writes the
+values of that file over params.yaml, if the result passes the same check.
 """
 
 import argparse
@@ -26,6 +27,7 @@ from stages.contract import Contract, contract, names, nearest, parse, section, 
 from stages.lifetime import end_with_dvc, unwind_on_sigterm
 from stages.machine import limit_threads, thread_count
 from stages.outputs import whole
+from stages.overlay import overlay
 
 EXIT_CODES = {DataError: 65, UnavailableError: 69, RetryableError: 75, ArgumentError: 78}
 
@@ -96,9 +98,8 @@ def _write_cost(title: str, *, seconds: float) -> None:
         (folder / f"{title}.json").write_text(json.dumps(cost, sort_keys=True) + "\n")
 
 
-def check_params() -> None:
+def check_params(values: Mapping) -> None:
     """Check every section of params.yaml against its stage, and that no section is left over."""
-    values = read_params()
     methods: dict[str, list[str]] = {}
     for name in names():
         methods.setdefault(name.partition(".")[0], []).append(name.partition(".")[2])
@@ -120,6 +121,13 @@ def check_params() -> None:
             continue
         for variant in variants(stage, here) or [None]:
             parse(stage, values, variant=variant)
+
+
+def apply_params(change: Path) -> None:
+    """Write the values of another file over params.yaml, leaving it alone if the result does not pass."""
+    text = overlay(Path("params.yaml"), change)
+    check_params(yaml.safe_load(text))
+    Path("params.yaml").write_text(text)
 
 
 FULL = ("No space left on device", "Disk quota exceeded")
@@ -154,8 +162,10 @@ def main(words: list[str]) -> int:
     try:
         if not words or words[0] in ("-h", "--help"):
             print(f"{__doc__}\nstages: {', '.join(names())}")
-        elif words[0] == "--check":
-            check_params()
+        elif words == ["--check"]:
+            check_params(read_params())
+        elif words[0] == "--apply" and len(words) == 2:
+            apply_params(Path(words[1]))
         else:
             unwind_on_sigterm()
             end_with_dvc()

@@ -76,8 +76,6 @@ def write_model(
     folder.mkdir(parents=True)
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
     save_file(weights, folder / "model.safetensors")
-    write_json(
-        folder / "model.json",
-        {**about, "architecture": architecture, "classes": classes, "settings": dict(settings)},
-    )
+    kept = {name: value for name, value in settings.items() if name != "weights"}  # they are in the file now
+    write_json(folder / "model.json", {**about, "architecture": architecture, "classes": classes, "settings": kept})
     write_json(folder / "history.json", history)

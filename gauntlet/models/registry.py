@@ -69,6 +69,20 @@ FAMILIES: dict[str, Callable[[str, int, Settings], nn.Module]] = {
 }
 
 
+def own_classes(architecture: str, settings: Settings) -> list[str] | None:
+    """Return the class names of torchvision's own weights, by label, where the settings ask for them.
+
+    Names start at label 1 for a detector and at 0 for a classifier; COCO's unused ids are called "N/A".
+    """
+    family, _, name = architecture.partition(":")
+    if family != "torchvision" or "weights" not in settings:
+        return None
+    from torchvision import models
+
+    categories = models.get_model_weights(name)[str(settings["weights"])].meta["categories"]
+    return [category for category in categories if category != "__background__"]
+
+
 def build(architecture: str, *, classes: int, settings: Settings) -> nn.Module:
     """Build a model.
 

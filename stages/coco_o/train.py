@@ -14,7 +14,7 @@ from gauntlet.boxes import as_results
 from gauntlet.errors import DataError
 from gauntlet.metrics.detection import average_precision
 from gauntlet.models.predict import detect
-from gauntlet.models.registry import build
+from gauntlet.models.registry import build, own_classes
 from gauntlet.readers.models import read_card
 from gauntlet.training.detection import train_detector
 from gauntlet.training.state import start
@@ -33,7 +33,7 @@ class Params(StageParams):
         architecture: "gauntlet:fcos", "torchvision:fasterrcnn_resnet50_fpn", "transformers:<folder>", ...
         settings: Keyword arguments of its builder.
         weights: A safetensors file to start from, or null.
-        classes: Class names of a detector that is not trained here, or null for those of the scenes.
+        classes: Class names by label; null for those of torchvision's weights or, without these, of the scenes.
     """
 
     seed: int
@@ -88,7 +88,7 @@ def run(params: Params, *, detector: str, scenes: Path, backbone: Path, model: O
     """Train and write the model folder; the validation AP is recorded, the last epoch is kept."""
     device = machine().device
     source, val = read_tensors(scenes, "train2017"), read_tensors(scenes, "val2017")
-    classes = params.classes or source.classes
+    classes = params.classes or own_classes(params.architecture, params.settings) or source.classes
     network, begun = _network(params, classes, backbone)
     network = network.to(device, memory_format=torch.channels_last)
     state = start(
