@@ -6,6 +6,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from gauntlet.errors import DataError, UnavailableError
 from gauntlet.readers.objects import decode, shard_members
@@ -27,6 +28,20 @@ def read_backdrops(folder: Path, keys: list[str]) -> np.ndarray:
     if lost := [key for key in keys if key not in found]:
         raise DataError(f"{folder}/backdrop-*.tar must hold every key; {lost[0]}.png is missing; a partial pull?")
     return np.stack([found[key] for key in keys])
+
+
+def read_edits(folder: Path, setting: str) -> pd.DataFrame:
+    """Read what the manifest of `imagenet_e.build` says of the usable pictures of one setting, by key.
+
+    Raises:
+        DataError: The manifest is missing or damaged.
+    """
+    path = folder / "manifest.parquet"
+    try:
+        rows = pd.read_parquet(path)
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} must be a whole Parquet file; {error}; an interrupted copy?") from None
+    return rows[(rows["setting"] == setting) & rows["usable"].astype(bool)].set_index("key")
 
 
 @dataclass(frozen=True)

@@ -157,6 +157,12 @@ def _check(x: Tensor, masks: Tensor, *, steps: int, labelled: bool) -> None:
         raise ArgumentError("y must be given with a classifier; got none")
 
 
+def _lightest(x: Tensor, size: int) -> Tensor:
+    """Return the largest value in the square of `size` px around each pixel, rows and columns in turn."""
+    rows = max_pool2d(x, (1, size), stride=1, padding=(0, size // 2))
+    return max_pool2d(rows, (size, 1), stride=1, padding=(size // 2, 0))
+
+
 def _rms(x: Tensor) -> Tensor:
     return x.square().mean(dim=(1, 2, 3), keepdim=True).sqrt() + 1e-20
 
@@ -205,8 +211,7 @@ class PixelChain:
         self.bounds = (0.0, 1.0)
         if amount < 0:
             size = 2 * round(prior.window * min(background.shape[2:]) / 2) + 1
-            darkest = -max_pool2d(-background, size, stride=1, padding=size // 2)
-            self.bounds = (darkest, max_pool2d(background, size, stride=1, padding=size // 2))
+            self.bounds = (-_lightest(-background, size), _lightest(background, size))
         height, width = background.shape[2:]
         rows, columns = torch.fft.fftfreq(height) * height, torch.fft.rfftfreq(width) * width
         weight = 1 / (1 + torch.hypot(rows[:, None], columns[None]) / prior.corner)

@@ -14,15 +14,14 @@ from torch import nn
 from gauntlet.errors import DataError
 from gauntlet.metrics.imagenet_e import SETTINGS as NAMES
 from gauntlet.readers.classification import Images, read_images
-from gauntlet.readers.imagenet_e import read_backdrops
-from gauntlet.readers.models import load_model
-from gauntlet.readers.objects import read_manifest
+from gauntlet.readers.imagenet_e import read_backdrops, read_edits
+from gauntlet.readers.models import load_model, read_card
 from gauntlet.shifts.imagenet_e import SETTINGS, render
 from gauntlet.shifts.imagenet_e_background import complexity
 from stages import Out
 from stages import Params as StageParams
 from stages.files import write_gallery, write_json
-from stages.imagenet_e.build import describe
+from stages.imagenet_e.build import describe, spread
 from stages.imagenet_e.prior import load_prior, prior_folder
 from stages.imagenet_e.shards import Picture, encode_png, write_pictures
 from stages.machine import machine, parallel
@@ -94,7 +93,8 @@ def run(params: Params, *, edited: Path, victim: Path, folders: Path, adversaria
     """Write the adversarial setting with the keys of the other ones."""
     data = read_images(edited, "original")
     settings = json.loads((edited / "edit.json").read_text())
-    labels = victim_labels(data, load_model(victim)[1].classes)
+    # only the card is read here: a process that has run torch must not be forked
+    labels = victim_labels(data, read_card(victim).classes)
     backdrops = read_backdrops(edited, data.keys)
     amount = SETTINGS[SLUG].direction * settings["amount"]
     work = partial(
@@ -110,7 +110,7 @@ def run(params: Params, *, edited: Path, victim: Path, folders: Path, adversaria
         Chunk(index, data.x[part], data.masks[part], labels[part], backdrops[part]) for index, part in enumerate(parts)
     ]
     done = parallel(work, chunks, what="chunks attacked", workers=None if machine().device == "cpu" else 1)
-    about = read_manifest(edited).query("setting == 'original'").set_index("key")
+    about = read_edits(edited, "original")
     adversarial.mkdir(parents=True)
     pictures = []
     for key, (png, mask_png, details) in zip(data.keys, [one for chunk in done for one in chunk], strict=True):
@@ -137,7 +137,6 @@ def victim_labels(data: Images, classes: list[str]) -> np.ndarray:
 
 def _write_samples(adversarial: Path, edited: Path, data: Images, *, rows: int) -> None:
     busier, attacked = read_images(edited, "background_complex"), read_images(adversarial, SLUG)
-    places = np.unique(np.linspace(0, len(data.keys) - 1, min(rows, len(data.keys))).astype(int)) if rows else []
     write_gallery(
         adversarial / "samples",
         title="ImageNet-E: the adversarial background",
@@ -147,6 +146,6 @@ def _write_samples(adversarial: Path, edited: Path, data: Images, *, rows: int) 
                 f"{data.class_names[data.labels[place]]} ({data.keys[place]})",
                 {"original": data.x[place], "20": busier.x[place], "20-adv": attacked.x[place]},
             )
-            for place in places
+            for place in spread(len(data.keys), rows)
         ],
     )

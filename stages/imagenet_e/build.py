@@ -17,7 +17,7 @@ from pydantic import Field
 from gauntlet.errors import DataError
 from gauntlet.metrics.imagenet_e import SETTINGS as NAMES
 from gauntlet.readers.classification import Images, read_images
-from gauntlet.readers.objects import read_backgrounds, read_manifest
+from gauntlet.readers.objects import decode, read_backgrounds, read_manifest
 from gauntlet.shifts.imagenet_e import SETTINGS, crop_to, render
 from gauntlet.shifts.imagenet_e_background import complexity
 from gauntlet.shifts.imagenet_e_geometry import Placed
@@ -156,7 +156,7 @@ def run(params: Params, *, images: Path, backgrounds: Path, folders: Path, edite
     if not keys:
         raise DataError(f"{images}: some picture must be usable in every setting; none is; objects cut by the frame?")
     edited.mkdir(parents=True)
-    rows = _unusable(data, done)
+    rows, shown = _unusable(data, done), {}
     for slug in ("original", *BUILT):
         pictures = []
         for number, place in keys:
@@ -171,12 +171,13 @@ def run(params: Params, *, images: Path, backgrounds: Path, folders: Path, edite
             pictures.append(Picture(*files, record))
             rows.append({**record, "name": NAMES.get(slug, slug), "usable": True, "reason": ""})
         write_pictures(edited, slug, pictures)
+        shown[NAMES.get(slug, slug)] = [pictures[place] for place in spread(len(pictures), params.samples)]
     backdrops = [{"__key__": data.keys[n * CHUNK + p], "png": done[n].backdrops[p]} for n, p in keys]
     write_shards(edited, "backdrop", backdrops)
     pd.DataFrame(rows).to_parquet(edited / "manifest.parquet", index=False)
     write_json(edited / "classes.json", data.class_names)
     write_json(edited / "edit.json", {**params.model_dump(mode="json"), "pictures": len(keys)})
-    _write_samples(edited, rows=params.samples)
+    _write_samples(edited, shown)
 
 
 def _chunks(data: Images, others: list[np.ndarray], params: Params) -> Iterator[Chunk]:
@@ -209,19 +210,24 @@ def _about(about: pd.DataFrame, key: str) -> dict[str, str]:
     return {field: str(about.loc[key, field]) for field in DESCRIBED if field in about.columns}
 
 
-def _write_samples(edited: Path, *, rows: int) -> None:
-    sets = {slug: read_images(edited, slug) for slug in ("original", *BUILT)}
-    first = sets["original"]
-    places = np.unique(np.linspace(0, len(first.keys) - 1, min(rows, len(first.keys))).astype(int)) if rows else []
+def spread(count: int, wanted: int) -> list[int]:
+    """Return `wanted` places, or fewer, spread evenly over `count`."""
+    return np.unique(np.linspace(0, count - 1, min(wanted, count)).astype(int)).tolist() if wanted else []
+
+
+def _write_samples(edited: Path, shown: dict[str, list[Picture]]) -> None:
     write_gallery(
         edited / "samples",
         title="ImageNet-E: ten edits of one object each",
         note="The original first; each edit keeps the object's own pixels, scaled or turned where it says so.",
         rows=[
             (
-                f"{first.class_names[first.labels[place]]} ({first.keys[place]})",
-                {NAMES.get(slug, slug): data.x[place] for slug, data in sets.items()},
+                f"{row[0].record['class']} ({row[0].record['key']})",
+                {
+                    label: decode(picture.png, where=f"{picture.record['key']}.png")
+                    for label, picture in zip(shown, row, strict=True)
+                },
             )
-            for place in places
+            for row in zip(*shown.values(), strict=True)
         ],
     )

@@ -108,7 +108,7 @@ def _network(params: Params, model: Path) -> tuple[nn.Module, list[str]]:
             "architecture needs official: a model by name knows ImageNet's classes, not those made here"
         )
     classes = imagenet_wnids()
-    network = build(params.architecture, classes=len(classes), **params.settings).eval()
+    network = build(params.architecture, classes=len(classes), settings=params.settings).eval()
     return network.to(machine().device), classes
 
 

@@ -22,6 +22,7 @@ def attack(edited, sources, tmp_path, monkeypatch):
         colours = tuple(COLOURS.get(name, (0, 0, 0)) for name in classes)
         victim = (ColourClassifier(colours), SimpleNamespace(classes=list(classes)))
         monkeypatch.setattr(stage, "load_model", lambda folder: victim)
+        monkeypatch.setattr(stage, "read_card", lambda folder: victim[1])
         stage._victim.cache_clear()
         stage.run(
             stage.Params(**({"seed": 0, "classifier_scale": 2.0, "samples": 2} | changes)),

@@ -118,7 +118,7 @@ def test_the_official_folders_are_read_by_a_map(run, folders, monkeypatch):
     (folders / "official/rp" / WNIDS[0] / "ILSVRC2012_val_00000001.JPEG").unlink()
     asked = []
 
-    def build(spec, *, classes, **settings):
+    def build(spec, *, classes, settings):
         asked.append((spec, classes, settings))
         return ColourClassifier()
 
