@@ -5,6 +5,8 @@ from collections.abc import Hashable, Mapping, Sequence
 import cv2
 import numpy as np
 
+from gauntlet.errors import ArgumentError
+
 
 def difference_hash(rgba: np.ndarray) -> int:
     """Return the 128-bit difference hash of a cut-out, the same for its mirror image.
@@ -52,12 +54,17 @@ def deal(
 
     Args:
         strata: For each group (in a fixed order) the strata it counts in, such as its category and its source.
-        shares: Share of each split, summing to one; the first split gets the first group of every stratum.
+        shares: Share of each split, in [0, 1], summing to one; the largest is served first.
         generator: Source of randomness: the order in which groups are dealt.
 
     Returns:
         The split of each group.
+
+    Raises:
+        ArgumentError: The shares do not sum to one.
     """
+    if min(shares.values(), default=0) < 0 or abs(sum(shares.values()) - 1) > 1e-6:
+        raise ArgumentError(f"shares must lie in [0, 1] and sum to 1; got {dict(shares)}; percentages?")
     groups = list(strata)
     splits = list(shares)
     counts: dict[Hashable, np.ndarray] = {}

@@ -89,9 +89,7 @@ def read_objects(folder: Path) -> list[CutOut]:
         raise DataError(f"{folder}/shards must hold every key of the manifest; {lost[0]} is missing; a partial pull?")
     fields = ["key", "category", "coarse", "style", "source", "licence", "split", "split_category"]
     if (twice := manifest["key"].duplicated()).any():
-        raise DataError(
-            f"{folder}/manifest.parquet: each key must stand once; {manifest['key'][twice].iloc[0]} does not"
-        )
+        raise DataError(f"{folder}/manifest.parquet: each key must stand once; {manifest[twice].key.iloc[0]} does not")
     if lacking := [name for name in fields if name not in manifest]:
         raise DataError(f"{folder}/manifest.parquet must have a column {lacking[0]}; an older or another dataset?")
     return [CutOut(**row, rgba=pictures[row["key"]]) for row in manifest[fields].to_dict("records")]

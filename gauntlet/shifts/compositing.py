@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from gauntlet.errors import ArgumentError
 from gauntlet.shifts.cutouts import check_rgba, resize, transform
 
 MASK_LEVEL = 128
@@ -149,7 +150,12 @@ def arrange(
 
     Returns:
         Placements, the farthest (smallest foot row) first, each with most of its area inside the frame.
+
+    Raises:
+        ArgumentError: The scales are not in order above 0.
     """
+    if not 0 < scale[0] <= scale[1]:
+        raise ArgumentError(f"scale must be a least and a greatest share above 0; got {scale}; the wrong way round?")
     placements = []
     for index, rgba in enumerate(cutouts):
         longest = size * np.exp(generator.uniform(np.log(scale[0]), np.log(scale[1])))

@@ -72,7 +72,17 @@ def trim(rgba: np.ndarray, *, max_side: int) -> np.ndarray:
 
 
 def resize(rgba: np.ndarray, *, scale: float) -> np.ndarray:
-    """Scale a cut-out with premultiplied alpha, so that no colour bleeds in from transparent pixels."""
+    """Scale a cut-out with premultiplied alpha, so that no colour bleeds in from transparent pixels.
+
+    Args:
+        rgba: uint8, H x W x 4.
+        scale: Factor on both sides, above 0; each side keeps at least one pixel.
+
+    Raises:
+        ArgumentError: The factor is not above 0.
+    """
+    if not scale > 0:
+        raise ArgumentError(f"scale must lie above 0; got {scale}; an empty box?")
     height, width = (max(1, round(side * scale)) for side in rgba.shape[:2])
     if (height, width) == rgba.shape[:2]:
         return rgba.copy()
@@ -86,16 +96,16 @@ def transform(rgba: np.ndarray, *, angle: float = 0.0, flip: bool = False, scale
         rgba: uint8, H x W x 4.
         angle: Degrees, counter-clockwise.
         flip: Mirror left to right first.
-        scale: Factor on both sides.
+        scale: Factor on both sides, above 0.
     """
     check_rgba(rgba)
     turned = resize(rgba[:, ::-1] if flip else rgba, scale=scale)
     if not angle:
         return turned
     height, width = turned.shape[:2]
-    matrix = cv2.getRotationMatrix2D((width / 2, height / 2), angle, 1.0)
+    matrix = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), angle, 1.0)
     cosine, sine = abs(matrix[0, 0]), abs(matrix[0, 1])
-    size = (int(np.ceil(height * sine + width * cosine)), int(np.ceil(height * cosine + width * sine)))
+    size = tuple(int(np.ceil(side - 1e-6)) for side in (height * sine + width * cosine, height * cosine + width * sine))
     matrix[:, 2] += (size[0] - width) / 2, (size[1] - height) / 2
     return _unpremultiply(cv2.warpAffine(_premultiply(turned), matrix, size, flags=cv2.INTER_LINEAR))
 

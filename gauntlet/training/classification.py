@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from gauntlet.training.state import TrainingState
+from gauntlet.training.state import TrainingState, finite, lend
 
 
 @dataclass(frozen=True)
@@ -152,6 +152,9 @@ def train_classifier(
 
     Yields:
         After each epoch {"epoch", "loss"}.
+
+    Raises:
+        ArgumentError: The loss is no longer finite.
     """
     model = state.model
     while state.epoch < epochs:
@@ -160,12 +163,13 @@ def train_classifier(
         for chosen in torch.randperm(len(x), generator=state.generator).split(batch):
             images = x[chosen].to(device).float() / 255
             images = augment(images, boxes[chosen].to(device), how, size_px=size_px, generator=state.generator)
-            logits = model(images)
+            with lend(state.generator, device=device):
+                logits = model(images)
             loss = functional.cross_entropy(logits, labels[chosen].to(device), label_smoothing=smoothing)
             state.optimizer.zero_grad(set_to_none=True)
             loss.backward()
             state.optimizer.step()
             state.scheduler.step()
-            losses.append(loss.item())
+            losses.append(finite(loss, epoch=state.epoch + 1))
         state.epoch += 1
         yield {"epoch": state.epoch, "loss": sum(losses) / len(losses)}

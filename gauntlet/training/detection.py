@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gauntlet.training.state import TrainingState
+from gauntlet.training.state import TrainingState, finite, lend
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,9 @@ def train_detector(
 
     Yields:
         After each epoch {"epoch", "loss"} with the mean loss of its batches.
+
+    Raises:
+        ArgumentError: The loss is no longer finite.
     """
     model = state.model
     while state.epoch < epochs:
@@ -68,12 +71,13 @@ def train_detector(
         for chosen in order.split(batch):
             pairs = [augment(images[n].float() / 255, targets[n], generator=state.generator) for n in chosen.tolist()]
             truth = [{"boxes": target.boxes_xyxy.to(device), "labels": target.labels.to(device)} for _, target in pairs]
-            loss = sum(model([image.to(device) for image, _ in pairs], truth).values())
+            with lend(state.generator, device=device):
+                loss = sum(model([image.to(device) for image, _ in pairs], truth).values())
             state.optimizer.zero_grad(set_to_none=True)
             loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 10.0)
             state.optimizer.step()
             state.scheduler.step()
-            losses.append(loss.item())
+            losses.append(finite(loss, epoch=state.epoch + 1))
         state.epoch += 1
         yield {"epoch": state.epoch, "loss": sum(losses) / len(losses)}

@@ -1,9 +1,14 @@
 """What a training run has to remember between two epochs, so that a resumed run ends with the same bits."""
 
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
 from torch import nn
+
+from gauntlet.errors import ArgumentError
 
 
 @dataclass
@@ -41,6 +46,34 @@ class TrainingState:
         self.scheduler.load_state_dict(state["scheduler"])
         self.generator.set_state(state["generator"])
         self.epoch = state["epoch"]
+
+
+@contextmanager
+def lend(generator: torch.Generator, *, device: str) -> Iterator[None]:
+    """Let code that draws from torch's global generators alone draw from `generator`; they are put back afterwards.
+
+    torchvision's detectors sample their proposals, and dropout its units, without taking a generator.
+
+    Args:
+        generator: On the CPU; moves on by one number.
+        device: Whose global generator is lent beside the CPU's.
+    """
+    seed = int(torch.randint(2**62, (), generator=generator))
+    with torch.random.fork_rng([device] if device.startswith("cuda") else []):
+        torch.manual_seed(seed)
+        yield
+
+
+def finite(loss: torch.Tensor, *, epoch: int) -> float:
+    """Return a loss as a number.
+
+    Raises:
+        ArgumentError: It is no longer finite.
+    """
+    value = loss.item()
+    if not math.isfinite(value):
+        raise ArgumentError(f"the loss must stay finite; got {value} in epoch {epoch}; is lr too high?")
+    return value
 
 
 def start(

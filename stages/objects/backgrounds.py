@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 import webdataset
 from PIL import Image
+from pydantic import Field
 
 from gauntlet.metrics.duplicates import deal
 from gauntlet.readers.archives import Member, members, origin
-from stages import Out
+from stages import Out, Ratio, Shares
 from stages import Params as StageParams
 from stages.files import write_gallery
 from stages.machine import parallel
@@ -24,11 +25,11 @@ class Params(StageParams):
     """How many crops of which size."""
 
     seed: int
-    size_px: int
-    crops_per_wallpaper: int
-    min_width_px: int
-    min_contrast: float
-    shares: dict[str, float]
+    size_px: int = Field(ge=8)
+    crops_per_wallpaper: int = Field(ge=1)
+    min_width_px: int = Field(ge=1)
+    min_contrast: Ratio
+    shares: Shares
 
 
 def wallpapers(archives: list[Path], *, min_width_px: int) -> list[tuple[Member, str]]:

@@ -14,11 +14,13 @@ import numpy as np
 import pandas as pd
 import webdataset
 from PIL import Image
+from pydantic import Field
 
+from gauntlet.errors import ArgumentError, DataError
 from gauntlet.metrics.duplicates import deal, difference_hash, near_duplicates
 from gauntlet.readers.objects import decode
 from gauntlet.shifts.cutouts import fill_outline, remove_specks, trim
-from stages import Out
+from stages import Out, Shares
 from stages import Params as StageParams
 from stages.files import write_gallery
 from stages.machine import parallel
@@ -31,23 +33,33 @@ class Params(StageParams):
     """What to keep and how to split it."""
 
     seed: int
-    max_side_px: int
-    min_side_px: int
-    duplicate_bits: int
-    shares: dict[str, float]
+    max_side_px: int = Field(ge=8)
+    min_side_px: int = Field(ge=1)
+    duplicate_bits: int = Field(ge=0, le=128)
+    shares: Shares
 
 
 def render(entry: Entry, *, max_side_px: int) -> np.ndarray:
-    """Render one entry to a trimmed cut-out."""
-    data = entry.data
-    if data.lstrip()[:5] in (b"<svg ", b"<?xml"):
+    """Render one entry to a trimmed cut-out.
+
+    Raises:
+        DataError: The picture is broken or shows nothing.
+    """
+    data, where = entry.data, f"{entry.source}: {entry.original}"
+    if data.lstrip().startswith((b"<svg", b"<?xml")):
         import resvg_py
 
-        data = bytes(resvg_py.svg_to_bytes(svg_string=data.decode(), width=max_side_px, skip_system_fonts=True))
-    rgba = decode(data, where=entry.original, mode="RGBA")
+        try:
+            data = bytes(resvg_py.svg_to_bytes(svg_string=data.decode(), width=max_side_px, skip_system_fonts=True))
+        except ValueError as error:
+            raise DataError(f"{where} must be a drawing in SVG; {error}; truncated?") from None
+    rgba = decode(data, where=where, mode="RGBA")
     if entry.style == "outline":
         rgba = fill_outline(rgba)
-    return trim(remove_specks(rgba), max_side=max_side_px)
+    try:
+        return trim(remove_specks(rgba), max_side=max_side_px)
+    except ArgumentError as error:
+        raise DataError(f"{where}: {error}") from None
 
 
 def split(entries: list[Entry], hashes: list[int], params: Params) -> pd.DataFrame:

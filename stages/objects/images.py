@@ -7,15 +7,18 @@ import io
 import json
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 import webdataset
 from PIL import Image
+from pydantic import Field
 
+from gauntlet.errors import ArgumentError
 from gauntlet.readers.objects import CutOut, read_backgrounds, read_objects
 from gauntlet.shifts.compositing import Placement, arrange, compose, random_crop
-from stages import Out
+from stages import Counts, Out, Span
 from stages import Params as StageParams
 from stages.files import write_gallery, write_json
 from stages.machine import parallel
@@ -36,13 +39,13 @@ class Params(StageParams):
     """
 
     seed: int
-    size_px: int
-    level: str
-    split: str
-    styles: list[str]
-    images: dict[str, int]
-    scale: tuple[float, float]
-    least_cutouts: int
+    size_px: int = Field(ge=16)
+    level: Literal["category", "coarse"]
+    split: Literal["instance", "category"]
+    styles: list[Literal["photo", "render", "flat", "outline"]]
+    images: Counts
+    scale: Span
+    least_cutouts: int = Field(ge=1)
 
 
 def image(index: int, *, pool: dict[str, list[CutOut]], backgrounds: list[np.ndarray], split: int, params: Params):
@@ -68,7 +71,11 @@ def _inside(placement: Placement, size: int) -> Placement:
 
 
 def pools(cutouts: list[CutOut], params: Params) -> dict[str, dict[str, list[CutOut]]]:
-    """Sort cut-outs by split and class, keeping the classes that every split has."""
+    """Sort cut-outs by split and class, keeping the classes that every split has.
+
+    Raises:
+        ArgumentError: No class is left.
+    """
     by_split: dict[str, dict[str, list[CutOut]]] = {split: {} for split in SPLITS}
     for cutout in cutouts:
         if cutout.style in params.styles:
@@ -76,6 +83,11 @@ def pools(cutouts: list[CutOut], params: Params) -> dict[str, dict[str, list[Cut
             by_split[side].setdefault(getattr(cutout, params.level), []).append(cutout)
     shared = set.intersection(*(set(found) for found in by_split.values()))
     names = sorted(name for name in shared if len(by_split["train"][name]) >= params.least_cutouts)
+    if not names:
+        raise ArgumentError(
+            f"a {params.level} must have cut-outs in each split, {params.least_cutouts} of them in train; none has; "
+            "with split: category the level must be coarse"
+        )
     return {split: {name: found[name] for name in names} for split, found in by_split.items()}
 
 

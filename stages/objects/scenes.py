@@ -7,13 +7,15 @@ cut-outs and its own wallpapers. Every annotation carries the cut-out it came fr
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
+from pydantic import Field
 
 from gauntlet.errors import ArgumentError
 from gauntlet.readers.objects import CutOut, read_backgrounds, read_objects
 from gauntlet.shifts.compositing import arrange, compose, random_crop
-from stages import Out
+from stages import Counts, CountSpan, Out, Ratio, Span
 from stages import Params as StageParams
 from stages.coco_files import annotation, write_image, write_instances
 from stages.files import write_gallery
@@ -34,14 +36,14 @@ class Params(StageParams):
     """
 
     seed: int
-    size_px: int
-    images: dict[str, int]
-    level: str
+    size_px: int = Field(ge=16)
+    images: Counts
+    level: Literal["category", "coarse"]
     classes: list[str]
     sources: list[str]
-    objects_per_scene: tuple[int, int]
-    scale: tuple[float, float]
-    least_visible: float
+    objects_per_scene: CountSpan
+    scale: Span
+    least_visible: Ratio
 
 
 @dataclass(frozen=True)
