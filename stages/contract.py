@@ -102,7 +102,12 @@ def variants(stage: Contract, here: Mapping) -> list[str]:
     """List the variants that a stage's section has a part for; none where the section serves them all."""
     if not stage.variant or any(key in stage.module.Params.model_fields for key in here):
         return []
-    return [key for key, part in here.items() if isinstance(part, Mapping)]
+    parts = [key for key, part in here.items() if isinstance(part, Mapping)]
+    if parts and (bare := [key for key in here if key not in parts]):
+        raise ArgumentError(
+            f"params.yaml, {stage.name}.{bare[0]}: must be a part like {parts[0]}; got {here[bare[0]]!r}"
+        )
+    return parts
 
 
 def _part(stage: Contract, values: Mapping, variant: str | None) -> Mapping:
@@ -130,7 +135,8 @@ def parse(stage: Contract, values: Mapping, *, variant: str | None = None) -> Pa
     try:
         return stage.module.Params.model_validate(part)
     except ValidationError as error:
-        reasons = "; ".join(_reason(fault, known) for fault in error.errors())
+        faults = sorted(error.errors(), key=lambda fault: fault["type"] != "extra_forbidden")
+        reasons = "; ".join(_reason(fault, known) for fault in faults)
         raise ArgumentError(f"params.yaml, {title}: {reasons}; known keys: {', '.join(known)}") from None
 
 
