@@ -8,9 +8,11 @@ the number of cores; the number of workers never changes a bit.
 import os
 import re
 import signal
+import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
+from multiprocessing.synchronize import Event
 from typing import TypeVar
 
 from gauntlet.errors import ArgumentError, RetryableError
@@ -101,7 +103,9 @@ def parallel(
     from multiprocessing import active_children, get_context
 
     # Forked workers inherit `function` and all that it holds; nothing large is pickled on the way in.
-    with ProcessPoolExecutor(workers, mp_context=get_context("fork"), initializer=_adopt, initargs=(function,)) as pool:
+    fork = get_context("fork")
+    stopped = fork.Event()
+    with ProcessPoolExecutor(workers, mp_context=fork, initializer=_adopt, initargs=(function, stopped)) as pool:
         chunk = max(1, min(32, len(items) // (4 * workers)))
         try:
             return list(track(pool.map(_apply, items, chunksize=chunk), what=what, total=len(items)))
@@ -110,22 +114,27 @@ def parallel(
                 f"every worker must live to its end; one of {workers} at the {what} was killed; out of memory? "
                 "fewer workers (GAUNTLET_WORKERS) need less"
             ) from None
-        except BaseException:  # the pool would wait for work in hand that nobody wants any more
+        except Exception:
+            stopped.set()
+            raise
+        except BaseException:  # this process is being ended: the pool would first wait for the items in hand
+            threading.excepthook = lambda _: None
             for worker in active_children():
                 worker.kill()
             raise
 
 
-_adopted: list[Callable] = []
+_adopted: list = []
 
 
-def _adopt(function: Callable) -> None:
+def _adopt(function: Callable, stopped: Event) -> None:
     """Begin a worker: it ends with the stage, and leaves Ctrl-C to it."""
     tie_to_parent(signal.SIGKILL)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _adopted[:] = [function]
+    _adopted[:] = [function, stopped]
 
 
-def _apply(item: Item) -> Result:
-    return _adopted[0](item)
+def _apply(item: Item) -> Result | None:
+    function, stopped = _adopted
+    return None if stopped.is_set() else function(item)

@@ -1,5 +1,6 @@
 """A toy project with toy stages, so that the door is tested without the real ones."""
 
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,11 +10,9 @@ import pytest
 import stages
 from stages.__main__ import main
 
-COPY = '''
-"""Copy a file, or fail on the way."""
+COPY = '''"""Copy a file, or fail on the way."""
 import errno
 import os
-import sys
 import time
 from pathlib import Path
 
@@ -45,9 +44,9 @@ class Params(StageParams):
 
 def run(params: Params, *, source: Path, copy: Out, notes: Out) -> None:
     copy.write_text("half")
-    print("begun", flush=True)
     notes.mkdir()
     (notes / "seed.txt").write_text(str(params.seed))
+    Path("pid.txt").write_text(str(os.getpid()))
     end = time.monotonic() + params.wait_s
     while time.monotonic() < end:
         time.sleep(0.01)
@@ -59,8 +58,7 @@ def run(params: Params, *, source: Path, copy: Out, notes: Out) -> None:
         copy.write_text(source.read_text())
 '''
 
-VARIED = '''
-"""A stage with variants."""
+VARIED = '''"""A stage with variants."""
 from stages import Out
 from stages import Params as StageParams
 
@@ -73,6 +71,7 @@ def run(params: Params, *, source: str, archive: Out) -> None:
     archive.write_text(f"{source} {params.seed}")
 '''
 
+ROOT = Path(__file__).resolve().parents[2]
 ARGUMENTS = ["--source", "data/in.txt", "--copy", "data/built/out.txt", "--notes", "data/built/notes"]
 
 
@@ -122,3 +121,12 @@ def door(toy, capfd) -> Callable[..., tuple[int, list[str]]]:
         return code, capfd.readouterr().err.splitlines()
 
     return call
+
+
+@pytest.fixture
+def project(tmp_path) -> Toy:
+    """Lay a toy project out with a copy of the real door, to be run by `python -m stages` in a process of its own."""
+    write_stages(tmp_path / "stages")
+    for file in (ROOT / "stages").glob("*.py"):
+        shutil.copy(file, tmp_path / "stages")
+    return Toy(tmp_path)
