@@ -21,6 +21,7 @@ import psutil
 import yaml
 
 from flows.leash import Stopped, TimedOut, dvc
+from flows.plan import Busy
 
 TOKEN = "GAUNTLET_RUN"  # in the environment of every process of a run, so that none can hide
 TAIL = 40
@@ -57,10 +58,6 @@ class Outcome(NamedTuple):
         """The stage's own last line, or DVC's where the stage said nothing."""
         own = [line for line in self.tail if line.strip() and not DVC_SPEAKS.match(line)]
         return (own or list(self.tail) or ["no output"])[-1].strip()
-
-
-class Busy(RuntimeError):
-    """Another run has this stage in hand."""
 
 
 def run(
