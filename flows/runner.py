@@ -114,7 +114,7 @@ def run(
         end_leftover(note)
         _give_back(root, stage, loose)
         raise
-    outcome = _outcome(stage, code, time.monotonic() - begun, kept)
+    outcome = _outcome(stage, code, seconds=time.monotonic() - begun, lines=kept)
     end_leftover(note)
     if outcome.result == "failed":
         _give_back(root, stage, loose)
@@ -124,7 +124,7 @@ def run(
     return outcome
 
 
-def _outcome(stage: str, code: int, seconds: float, lines: Sequence[str]) -> Outcome:
+def _outcome(stage: str, code: int, *, seconds: float, lines: Sequence[str]) -> Outcome:
     text = "\n".join(lines)
     if code == 0:
         if "is cached - skipping run" in text:
