@@ -14,7 +14,7 @@ from pathlib import Path
 
 from flows import console, server
 from flows.leash import LEASH
-from flows.plan import UnknownTarget, due, plan
+from flows.plan import Busy, UnknownTarget, due, plan
 
 EXITS = {"BadParams": 78, "UnknownTarget": 78, "Busy": 75}
 
@@ -32,15 +32,15 @@ def main(argv: list[str] | None = None) -> int:
     try:
         records = plan(targets, root=root)
         fault = None
-    except UnknownTarget as error:
-        fault = str(error)
+    except (UnknownTarget, Busy) as error:
+        fault = EXITS[type(error).__name__], str(error)
     except Exception as error:  # a dvc.yaml or params.yaml that DVC cannot read: the check says it better, if it can
-        fault = f"DVC must be able to read dvc.yaml and params.yaml; it says: {error}"
+        fault = 78, f"DVC must be able to read dvc.yaml and params.yaml; it says: {' '.join(str(error).split())}"
     said = check.communicate()[0]
     if check.returncode:
         return _fault(check.returncode, said.strip())
     if fault:
-        return _fault(78, fault)
+        return _fault(*fault)
     todo = due(records, force=arguments.force)
     if not todo:
         console.console().print(f"everything is up to date ({len(records)} stages)")

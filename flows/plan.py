@@ -42,6 +42,10 @@ class UnknownTarget(ValueError):
     """A target is neither a stage, nor a matrix group, nor a method."""
 
 
+class Busy(RuntimeError):
+    """Another run of this folder is at work."""
+
+
 def plan(targets: Sequence[str] | None = None, *, root: Path | None = None) -> tuple[Record, ...]:
     """Return the records of `targets` and their ancestors, parents before children.
 
@@ -51,6 +55,7 @@ def plan(targets: Sequence[str] | None = None, *, root: Path | None = None) -> t
 
     Raises:
         UnknownTarget: A target names nothing; the message gives the nearest names.
+        Busy: A stage is being run, so that DVC cannot tell its state.
     """
     root = root or Path.cwd()
     try:
@@ -61,6 +66,7 @@ def plan(targets: Sequence[str] | None = None, *, root: Path | None = None) -> t
 
 def plan_in_process(targets: Sequence[str] | None, *, root: Path) -> tuple[Record, ...]:
     """`plan` from `dvc.repo.Repo`."""
+    from dvc.lock import LockError
     from dvc.repo import Repo
     from dvc.stage import PipelineStage
 
@@ -72,7 +78,11 @@ def plan_in_process(targets: Sequence[str] | None, *, root: Path) -> tuple[Recor
             for name, node in stages.items()
         }
         chosen = _with_ancestors(targets, parents)
-        status = repo.status(targets=[stages[name].addressing for name in chosen])
+        try:
+            status = repo.status(targets=[stages[name].addressing for name in chosen])
+        except LockError as error:
+            said = " ".join(str(error).split("\n\n")[0].split())
+            raise Busy(f"one run at a time in one folder; DVC says: {said}; wait for it or end it") from None
         return tuple(_record(stages[name], parents[name], status) for name in chosen)
 
 

@@ -29,8 +29,8 @@ from flows import console
 from flows.artifacts import run_artifacts, stage_artifacts
 from flows.gpu import gpus, lend
 from flows.leash import LEASH, STOP
-from flows.plan import Record, due, plan
-from flows.runner import Busy, Outcome, run
+from flows.plan import Busy, Record, due, plan
+from flows.runner import Outcome, run
 from flows.schedule import Board
 
 RETRIES = 2

@@ -1,8 +1,10 @@
 """`python -m flows` as a person meets it."""
 
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -50,6 +52,19 @@ def test_an_unknown_target_is_one_line_and_78(here, capfd):
     said = capfd.readouterr().err
     assert said.count("\n") == 1
     assert "did you mean coco_o" in said
+
+
+def test_a_run_at_work_is_one_line_and_75(here, capfd):
+    here.stage("a", "pid=pid", "sleep=20")
+    process = subprocess.Popen([sys.executable, "-m", "dvc", "repro"], start_new_session=True)
+    while not here.path("pid").exists():
+        time.sleep(0.1)
+    assert main([]) == 75
+    said = capfd.readouterr().err
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert "one run at a time in one folder; DVC says: " in said
+    assert said.count("\n") == 1
 
 
 def test_no_pipeline_here(here, capfd):

@@ -14,7 +14,8 @@ import psutil
 import pytest
 
 from flows import leash
-from flows.runner import TOKEN, Busy, Outcome, end_leftover, run
+from flows.plan import Busy
+from flows.runner import TOKEN, Outcome, end_leftover, run
 
 
 def wait_for(path: Path, *, timeout_s: float = 20) -> int:
