@@ -35,6 +35,7 @@ class Params(StageParams):
         split: "instance" (unseen cut-outs of known things) or "category" (whole things held out; level coarse only).
         images: Number of images a split.
         scale: Least and greatest longest side of the object, as a share of the image.
+        classes: Names of the classes; null for all.
         least_cutouts: Classes with fewer cut-outs in the train split are left out.
     """
 
@@ -45,6 +46,7 @@ class Params(StageParams):
     styles: list[Literal["photo", "render", "flat", "outline"]]
     images: Counts
     scale: Span
+    classes: list[str] | None
     least_cutouts: int = Field(ge=1)
 
 
@@ -82,7 +84,8 @@ def pools(cutouts: list[CutOut], params: Params) -> dict[str, dict[str, list[Cut
             side = cutout.split if params.split == "instance" else cutout.split_category
             by_split[side].setdefault(getattr(cutout, params.level), []).append(cutout)
     shared = set.intersection(*(set(found) for found in by_split.values()))
-    names = sorted(name for name in shared if len(by_split["train"][name]) >= params.least_cutouts)
+    wanted = shared if params.classes is None else shared & set(params.classes)
+    names = sorted(name for name in wanted if len(by_split["train"][name]) >= params.least_cutouts)
     if not names:
         raise ArgumentError(
             f"a {params.level} must have cut-outs in each split, {params.least_cutouts} of them in train; none has; "
