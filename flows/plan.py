@@ -79,19 +79,19 @@ def plan_in_process(targets: Sequence[str] | None, *, root: Path) -> tuple[Recor
         }
         chosen = _with_ancestors(targets, parents)
         try:
-            status = repo.status(targets=[stages[name].addressing for name in chosen])
+            with repo.lock:  # each stage is asked by itself: `repo.status` reads dvc.yaml anew for each target
+                return tuple(_record(stages[name], parents[name]) for name in chosen)
         except LockError as error:
             said = " ".join(str(error).split("\n\n")[0].split())
             raise Busy(f"one run at a time in one folder; DVC says: {said}; wait for it or end it") from None
-        return tuple(_record(stages[name], parents[name], status) for name in chosen)
 
 
-def _record(stage: Any, parents: tuple[str, ...], status: Mapping[str, Any]) -> Record:
-    """One record from DVC's own stage object; `addressing` is its name as seen from the working folder."""
+def _record(stage: Any, parents: tuple[str, ...]) -> Record:
+    """One record from DVC's own stage object."""
     return Record(
         stage.name,
         parents,
-        bool(status.get(stage.addressing)),
+        bool(stage.status(check_updates=True)),
         dict(stage.meta or {}),
         tuple(sorted(out.def_path for out in stage.outs)),
         tuple(sorted(out.def_path for out in stage.outs if not out.use_cache)),
