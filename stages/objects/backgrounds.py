@@ -18,7 +18,7 @@ from stages.files import write_gallery
 from stages.machine import parallel
 
 WORKING_SIDE_PX = 1600
-"""Wallpapers are reduced to this longest side before they are cropped."""
+"""Wallpapers are reduced towards this longest side before they are cropped."""
 
 
 class Params(StageParams):
@@ -55,14 +55,14 @@ def crops(indexed: tuple[int, Member], *, params: Params) -> list[np.ndarray]:
     with Image.open(io.BytesIO(member.data)) as image:
         image.draft("RGB", (1280, 800))
         picture = image.convert("RGB")
-    picture.thumbnail((WORKING_SIDE_PX, WORKING_SIDE_PX), Image.Resampling.BOX)
+    picture = picture.reduce(max(1, max(picture.size) // WORKING_SIDE_PX))
     found = []
     for _ in range(4 * params.crops_per_wallpaper):
         side = int(min(picture.size) * np.exp(generator.uniform(np.log(0.3), 0)))
         x = int(generator.integers(0, picture.width - side + 1))
         y = int(generator.integers(0, picture.height - side + 1))
-        size = (params.size_px, params.size_px)
-        crop = np.asarray(picture.resize(size, Image.Resampling.BICUBIC, box=(x, y, x + side, y + side)))
+        size, box = (params.size_px, params.size_px), (x, y, x + side, y + side)
+        crop = np.asarray(picture.resize(size, Image.Resampling.BICUBIC, box=box, reducing_gap=1.5))
         if crop.std() >= 255 * params.min_contrast:
             found.append(crop)
         if len(found) == params.crops_per_wallpaper:
