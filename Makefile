@@ -2,6 +2,8 @@
 SHELL := /bin/bash
 UV := $(shell command -v uv || echo .uv/bin/uv)
 RUN := $(UV) run --frozen --all-extras
+# A stage is a process of its own: without bytecode files each would compile torch's sources anew, for seconds.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: repro test slow check report serve lint env browser clean
 .DEFAULT_GOAL := help
