@@ -2,8 +2,8 @@
 
 Run as `python benchmarks/cold.py [--keep FOLDER]`. In a fresh clone, with an empty home and empty caches: `make repro`
 (environment and fetching included), whether git sees a change, a second `dvc repro`, what one changed parameter of
-COCO-O makes stale, and `make repro ONLY=imagenet_e`. Then every dataset is built once more in another folder with one worker,
-and the hashes are compared.
+COCO-O makes stale, and `make repro ONLY=imagenet_e`. Then every dataset is built once more in another folder with one
+worker, and the hashes are compared.
 """
 
 import argparse
