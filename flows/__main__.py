@@ -26,6 +26,7 @@ def main(argv: list[str] | None = None) -> int:
     if not (root / "dvc.yaml").exists():
         return _fault(78, f"the working folder must hold dvc.yaml; {root} does not; go to the repository's root")
     targets = arguments.targets or None
+    logging.getLogger("dvc").setLevel(logging.ERROR)  # not that it tidied up after a run that was killed
     check = subprocess.Popen(
         [sys.executable, "-m", "stages", "--check"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )

@@ -10,7 +10,7 @@ import queue
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -189,7 +189,8 @@ def run_all(records: tuple[Record, ...], *, lanes: int, force: bool) -> tuple[li
     except BaseException:
         STOP.set()  # every command in hand ends its processes before anything else happens
         for stage in board.in_hand:
-            futures[stage].wait(timeout=30)
+            with suppress(BaseException):  # each ends with `Stopped`
+                futures[stage].wait(timeout=30)
         LEASH.close()
         STOP.clear()
         raise

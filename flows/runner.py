@@ -29,7 +29,7 @@ FAILED_TO_RUN = re.compile(r"exited with (-?\d+)")
 BUSY = re.compile(r"is busy, it is being blocked by|Unable to acquire lock")
 DVC_SPEAKS = re.compile(
     r"^(ERROR: failed to |Running stage |> |(Updating|Generating) lock file|Stage '.*' (didn't change|is cached)|"
-    r"Data and pipelines are up to date)"
+    r"WARNING: Process '.*' had been killed\. Auto removed|Data and pipelines are up to date)"
 )
 HINTS = re.compile(
     r"^(To track the changes|To enable auto staging|\s+git add |\s+dvc config core\.autostage|Use `dvc push`)"

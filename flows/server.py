@@ -146,6 +146,8 @@ def stop(root: Path, *, grace_s: float = 10.0) -> bool:
     except (FileNotFoundError, ValueError, TypeError, psutil.Error):
         return False
     finally:
+        for child in _STARTED:
+            child.poll()
         _note(root).unlink(missing_ok=True)
     return True
 

@@ -7,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from flows.__main__ import main
@@ -72,14 +73,35 @@ def test_no_pipeline_here(here, capfd):
     assert capfd.readouterr().err.count("\n") == 1
 
 
-def test_a_failing_stage_gives_its_code(here, prefect_server):
+@pytest.fixture
+def command(here, prefect_server):
+    """Start `python -m flows` in the toy project."""
+    env = os.environ | {"PYTHONPATH": f"{here.root}{os.pathsep}{Path(__file__).parents[2]}"}
+    pipe = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return lambda: subprocess.Popen([sys.executable, "-m", "flows"], cwd=here.root, env=env, **pipe)
+
+
+def test_a_failing_stage_gives_its_code(here, command):
     here.stage("good").stage("bad", "say=row-3", "exit=65")
-    repository = Path(__file__).parents[2]
-    env = os.environ | {"PYTHONPATH": f"{here.root}{os.pathsep}{repository}"}
-    done = subprocess.run([sys.executable, "-m", "flows"], cwd=here.root, env=env, capture_output=True, text=True)
-    assert done.returncode == 65
-    assert "= bad failed" in done.stdout
-    assert "exit 65: row-3" in done.stdout
-    assert "Traceback" not in done.stdout
-    assert done.stderr == ""
+    done = command()
+    out, err = done.communicate()
+    assert (done.returncode, err) == (65, "")
+    assert "= bad failed" in out
+    assert "exit 65: row-3" in out
+    assert "Traceback" not in out
     assert here.path("good.txt").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_stopped_run_leaves_nothing_alive_and_no_traceback(here, command, number, code):
+    here.stage("a", "pid=pid", "sleep=60")
+    done = command()
+    while not here.path("pid").exists() or not here.path("pid").read_text():
+        time.sleep(0.1)
+    time.sleep(0.5)
+    done.send_signal(number)
+    out, err = done.communicate(timeout=40)
+    assert done.returncode == code
+    assert "Traceback" not in out + err
+    assert not psutil.pid_exists(int(here.path("pid").read_text()))
