@@ -86,35 +86,25 @@ def run(
         Stopped: The flow is being ended; the stage's processes are gone.
     """
     root = (root or Path.cwd()).resolve()
-    note, token = _note(root, stage), uuid.uuid4().hex
+    note, kept = _note(root, stage), []
     end_leftover(note)
     _keep(root, stage, loose)
-    begun = time.monotonic()
-    argv = ["repro", "--single-item", *(["--force"] if force else []), stage]
-    kept: list[str] = []
 
     def line_came(line: str) -> None:
-        if HINTS.match(line):
-            return
-        kept.append(line)
-        if on_line:
-            on_line(line)
+        if not HINTS.match(line):
+            kept.append(line)
+            if on_line:
+                on_line(line)
 
-    def started(group: int) -> None:
-        note.write_text(json.dumps({"token": token, "group": group, "owner": _identity(os.getpid())}))
-
+    argv = ["repro", "--single-item", *(["--force"] if force else []), stage]
+    begun = time.monotonic()
     try:
-        code = dvc(
-            argv, root=root, env={TOKEN: token, **(env or {})}, timeout_s=timeout_s, on_start=started, on_line=line_came
-        ).exit_code
-    except TimedOut:
-        code = 124
-        line_came(f"{stage} must end within {timeout_s:g} s (meta.timeout in dvc.yaml); it was ended")
+        code = _attempt(argv, root=root, note=note, timeout_s=timeout_s, env=env or {}, on_line=line_came)
     except BaseException:
         end_leftover(note)
         _give_back(root, stage, loose)
         raise
-    outcome = _outcome(stage, code, seconds=time.monotonic() - begun, lines=kept)
+    outcome = _outcome(stage, code, time.monotonic() - begun, kept)
     end_leftover(note)
     if outcome.result == "failed":
         _give_back(root, stage, loose)
@@ -122,6 +112,29 @@ def run(
     else:
         shutil.rmtree(_shelf(root, stage), ignore_errors=True)
     return outcome
+
+
+def _attempt(
+    argv: list[str],
+    *,
+    root: Path,
+    note: Path,
+    timeout_s: float | None,
+    env: dict[str, str],
+    on_line: Callable[[str], None],
+) -> int:
+    """Run `dvc ARGV` with a note of its processes; return its exit code, 124 for a time-out."""
+    token = uuid.uuid4().hex
+
+    def started(group: int) -> None:
+        note.write_text(json.dumps({"token": token, "group": group, "owner": _identity(os.getpid())}))
+
+    try:
+        env = {TOKEN: token, **env}
+        return dvc(argv, root=root, env=env, timeout_s=timeout_s, on_start=started, on_line=on_line).exit_code
+    except TimedOut:
+        on_line(f"{argv[-1]} must end within {timeout_s:g} s (meta.timeout in dvc.yaml); it was ended")
+        return 124
 
 
 def _outcome(stage: str, code: int, *, seconds: float, lines: Sequence[str]) -> Outcome:
