@@ -104,7 +104,7 @@ def run(
         end_leftover(note)
         _give_back(root, stage, loose)
         raise
-    outcome = _outcome(stage, code, time.monotonic() - begun, kept)
+    outcome = _outcome(stage, code, seconds=time.monotonic() - begun, lines=kept)
     end_leftover(note)
     if outcome.result == "failed":
         _give_back(root, stage, loose)
