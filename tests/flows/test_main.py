@@ -1,5 +1,6 @@
 """`python -m flows` as a person meets it."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -104,4 +105,5 @@ def test_a_stopped_run_leaves_nothing_alive_and_no_traceback(here, command, numb
     out, err = done.communicate(timeout=40)
     assert done.returncode == code
     assert "Traceback" not in out + err
-    assert not psutil.pid_exists(int(here.path("pid").read_text()))
+    with contextlib.suppress(psutil.NoSuchProcess):  # gone, or dead and not yet reaped
+        assert psutil.Process(int(here.path("pid").read_text())).status() == psutil.STATUS_ZOMBIE
