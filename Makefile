@@ -5,7 +5,7 @@ RUN := $(UV) run --frozen --all-extras
 # A stage is a process of its own: without bytecode files each would compile torch's sources anew, for seconds.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: repro test slow check report serve lint env browser clean
+.PHONY: repro test slow check report serve stop lint env browser clean
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -35,6 +35,9 @@ report: env ## Bring the report up to date and say where it is
 
 serve: env ## Start the Prefect server, a work pool and a worker on loopback, and deploy
 	$(RUN) python -m flows.serve
+
+stop: env ## Stop the Prefect server that a run has left in the background
+	$(RUN) python -m flows.server stop
 
 env: .venv/.ready
 

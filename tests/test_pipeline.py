@@ -9,7 +9,6 @@ import yaml
 from stages.contract import contract, names
 from tests.pipeline_deps import PROTOCOL, ROOT, Stage, code, dvc_stages, faults, imports, unused
 
-WRITTEN = (ROOT / "dvc.yaml").exists()
 VALUES = yaml.safe_load((ROOT / "params.yaml").read_text())
 FOLDER = Stage(
     name="raw-folder",
@@ -28,7 +27,6 @@ print(*sorted(file.relative_to(root) for file in files if file.is_relative_to(ro
 """
 
 
-@pytest.mark.skipif(not WRITTEN, reason="there is no dvc.yaml")
 def test_dvc_yaml_fits_modules_and_params():
     stages = dvc_stages()
     found = {stage.name: lines for stage in stages if (lines := faults(stage, VALUES))}
