@@ -12,8 +12,11 @@ import numpy as np
 
 from gauntlet.shifts.arguments import check_image, check_masks, check_severity
 from gauntlet.shifts.fields import grain, lit, luma, mixed, plasma, shaded, window
-from gauntlet.shifts.palettes import palette, patches, vivid
+from gauntlet.shifts.palettes import from_stock, palette, patches, vivid
 from gauntlet.shifts.tables import fibres, table
+
+FIDELITY = (4.0, 1.5, 0.6, 0.25, 0.1)
+"""How much the maker cares for the right hue, by level."""
 
 
 class Piece(NamedTuple):
@@ -32,7 +35,7 @@ def handmake(
         x: uint8 HW3 RGB.
         masks: bool HW, one an object, laid down in this order. The rest becomes a craft table or, as often, the
             background in the same craft. None makes the whole picture one piece.
-        severity: 1 (seven colours, fine cuts) to 5 (three colours, coarse shapes).
+        severity: 1 (seven colours, about the right ones, fine cuts) to 5 (three, whichever are at hand, coarse shapes).
         generator: source of all randomness.
 
     Returns:
@@ -77,11 +80,12 @@ def _dome(mask: np.ndarray, *, reach_px: float) -> np.ndarray:
 def _coloured(
     x: np.ndarray, mask: np.ndarray, *, level: int, unit: float, generator: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Reduce an object to a few colours: `(centres float32 C x 3 darkest first, patches uint8 HW)`."""
+    """Reduce an object to a few colours of the stock: `(centres float32 C x 3, patches uint8 HW)`."""
     calm = cv2.bilateralFilter(x, 7, 45, 3 * unit)
     colours = (7, 6, 5, 4, 3)[level]
     centres = palette(calm[mask], colours=colours, generator=generator)
-    return centres, patches(calm, centres, smooth_px=(0.7, 0.9, 1.1, 1.4, 1.7)[level] * unit)
+    dealt = patches(calm, centres, smooth_px=(0.7, 0.9, 1.1, 1.4, 1.7)[level] * unit)
+    return from_stock(centres, fidelity=FIDELITY[level], generator=generator), dealt
 
 
 def felt(x: np.ndarray, mask: np.ndarray, *, level: int, unit: float, generator: np.random.Generator) -> Piece:
@@ -152,7 +156,7 @@ def clay(x: np.ndarray, mask: np.ndarray, *, level: int, unit: float, generator:
 
 
 def paper(x: np.ndarray, mask: np.ndarray, *, level: int, unit: float, generator: np.random.Generator) -> Piece:
-    """Cut an object from coloured paper: one sheet a colour, darkest undermost, each with its own shadow.
+    """Cut an object from coloured paper: one sheet a colour, each with its own shadow on the one below.
 
     Arguments and result as `felt`.
     """

@@ -52,3 +52,31 @@ def vivid(colours: np.ndarray, *, saturation: float, lift: float) -> np.ndarray:
     """Strengthen colours (float32 C x 3, 0..255) about their grey and lift them toward white."""
     grey = colours.mean(1, keepdims=True)
     return np.clip((grey + saturation * (colours - grey)) * (1 - lift) + 255 * lift, 0, 255).astype(np.float32)
+
+
+STOCK = np.float32(
+    [
+        (250, 248, 240), (222, 210, 188), (168, 164, 158), (96, 96, 100), (34, 32, 36), (206, 40, 48), (236, 112, 52),
+        (250, 204, 60), (160, 196, 70), (52, 132, 70), (40, 150, 150), (104, 176, 224), (44, 84, 168), (92, 60, 140),
+        (172, 108, 184), (238, 150, 176), (150, 92, 56), (92, 58, 42),
+    ]
+)  # fmt: skip
+"""The colours that felt, clay and paper are sold in: 18 x 3, RGB 0..255."""
+
+
+def from_stock(colours: np.ndarray, *, fidelity: float, generator: np.random.Generator) -> np.ndarray:
+    """Replace colours by those that are at hand: of the right brightness first, of the right hue as far as one cares.
+
+    Args:
+        colours: float32 C x 3 RGB, 0..255.
+        fidelity: weight of the hue against the brightness; at 0 a brown cow may well become purple.
+        generator: makes the choice among what is about equally near.
+
+    Returns:
+        float32 C x 3, rows of STOCK.
+    """
+    grey, stock_grey = colours.mean(1, keepdims=True), STOCK.mean(1, keepdims=True)
+    brightness = (grey - stock_grey.T) ** 2 + 15.0**2
+    hue = (((colours - grey)[:, None] - (STOCK - stock_grey)[None]) ** 2).mean(2)
+    distance = (brightness + fidelity * hue) * np.exp(generator.normal(0, 0.5, brightness.shape))
+    return STOCK[distance.argmin(1)]
