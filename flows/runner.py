@@ -206,29 +206,25 @@ def _shelf(root: Path, stage: str) -> Path:
 def _keep(root: Path, stage: str, loose: Sequence[str]) -> None:
     """Copy the uncached outputs aside; a copy from a run that was killed stays where nothing newer exists."""
     for number, path in enumerate(loose):
-        source, target = root / path, _shelf(root, stage) / str(number)
-        if not source.exists():
-            continue
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if source.is_dir():
-            shutil.rmtree(target, ignore_errors=True)
-            shutil.copytree(source, target)
-        else:
-            shutil.copy2(source, target)
+        _copy(root / path, _shelf(root, stage) / str(number))
 
 
 def _give_back(root: Path, stage: str, loose: Sequence[str]) -> None:
     for number, path in enumerate(loose):
-        target, source = root / path, _shelf(root, stage) / str(number)
-        if not source.exists():
-            continue
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if source.is_dir():
-            shutil.rmtree(target, ignore_errors=True)
-            shutil.copytree(source, target)
-        else:
-            shutil.copy2(source, target)
+        _copy(_shelf(root, stage) / str(number), root / path)
     shutil.rmtree(_shelf(root, stage), ignore_errors=True)
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Put a copy of a file or folder in place of another, where there is one to copy."""
+    if not source.exists():
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if source.is_dir():
+        shutil.rmtree(target, ignore_errors=True)
+        shutil.copytree(source, target)
+    else:
+        shutil.copy2(source, target)
 
 
 def _checkout(root: Path, stage: str) -> None:

@@ -6,12 +6,44 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import torch
+from pydantic import Field
 from safetensors.torch import save_file
 from torch import nn
 
-from gauntlet.training.state import TrainingState
+from gauntlet.training.state import TrainingState, start
+from stages import Params
 from stages.checkpoint import Checkpoint
 from stages.files import write_json
+
+
+class Schedule(Params):
+    """How long and how fast a stage trains; the parameters of a training stage begin with these.
+
+    Attributes:
+        seed: Of the weights, the order and the augmentation.
+        epochs: Epochs in all; 0 takes the model as it is.
+        batch: Items a step.
+        lr: Peak learning rate.
+        weight_decay: On all weights but biases and norms.
+    """
+
+    seed: int
+    epochs: int = Field(ge=0)
+    batch: int = Field(ge=1)
+    lr: float = Field(gt=0)
+    weight_decay: float = Field(ge=0)
+
+
+def begin(network: nn.Module, schedule: Schedule, *, items: int) -> TrainingState:
+    """Begin a run over `items` items an epoch."""
+    return start(
+        network,
+        lr=schedule.lr,
+        weight_decay=schedule.weight_decay,
+        batches=-(-items // schedule.batch),
+        epochs=schedule.epochs,
+        generator=torch.Generator().manual_seed(schedule.seed),
+    )
 
 
 def fit(

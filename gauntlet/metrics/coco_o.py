@@ -196,7 +196,8 @@ class Robustness:
 def robustness(source: Measured, domains: Mapping[str, Measured], *, slope: float = SLOPE) -> Robustness:
     """Compare the shifted domains with the source domain.
 
-    The intervals are joint: each resample draws the images of every domain and of the source anew, each on its own.
+    The intervals are joint: the k-th resample of the source goes with the k-th of every domain. Where the domains show
+    the same pictures, let the resamples draw the same ones: the intervals of the drops are then paired, and narrower.
 
     Args:
         source: The source domain, with as many resamples as each of the domains.

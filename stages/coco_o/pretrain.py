@@ -12,27 +12,20 @@ import torch
 from gauntlet.models.registry import build
 from gauntlet.shifts.crops import square_crop
 from gauntlet.training.classification import Augmentation, top1, train_classifier
-from gauntlet.training.state import start
 from stages import Out
-from stages import Params as StageParams
 from stages.checkpoint import Checkpoint
 from stages.coco_o.tensors import Tensors, read_tensors
 from stages.machine import machine
-from stages.training import fit, seeded, write_model
+from stages.training import Schedule, begin, fit, seeded, write_model
 
 AUGMENTATION = Augmentation(crop=0.75, zoom_out=1.15, turn_degrees=15, colour=0.4, grey=0.1)
 
 
-class Params(StageParams):
+class Params(Schedule):
     """How long, how fast, how large."""
 
-    seed: int
     width: int
     crop_px: int
-    epochs: int
-    batch: int
-    lr: float
-    weight_decay: float
     smoothing: float
 
 
@@ -57,14 +50,7 @@ def run(params: Params, *, scenes: Path, model: Out) -> None:
     network = seeded(lambda: build("gauntlet:convnet", classes=len(source.classes), settings=settings), params.seed).to(
         device, memory_format=torch.channels_last
     )
-    state = start(
-        network,
-        lr=params.lr,
-        weight_decay=params.weight_decay,
-        batches=-(-len(x) // params.batch),
-        epochs=params.epochs,
-        generator=torch.Generator().manual_seed(params.seed),
-    )
+    state = begin(network, params, items=len(x))
     checkpoint = Checkpoint("coco_o-pretrain", params=params, inputs={"scenes": scenes})
     history = fit(
         state,

@@ -31,6 +31,8 @@ from stages.machine import machine
 from stages.progress import track
 from stages.scores import write_score
 
+INTERVAL = "95 % bootstrap over images, paired over domains of the same pictures"
+
 
 class Params(StageParams):
     """What is scored, and how.
@@ -99,7 +101,11 @@ def run(
             "mended": {name: data.mended for name, data in sets.items()},
             "categories": _vocabulary(sets, classes, unknown, treated=params.unknown),
         },
-        headline={"name": "ap", **asdict(table.mean["ap"]), "interval": "95 % bootstrap over images, mean of domains"},
+        headline={
+            "name": "ap",
+            **asdict(table.mean["ap"]),
+            "interval": INTERVAL,
+        },
         n=table.mean["ap"].n,
         seeds=[params.seed],
         scorer=f"pycocotools {version('pycocotools')}",
@@ -178,14 +184,16 @@ def _unknown(truth: Truth, classes: list[str] | None) -> list[str]:
 def _measure_all(
     params: Params, sets: Mapping[str, CocoSet], results: Mapping[str, Results], *, left_out: list[str]
 ) -> dict[str, Measured]:
-    """Score and resample each domain, with randomness of its own."""
-    measured = {}
+    """Score and resample each domain: paired where it shows the source's pictures, else with draws of its own."""
+    measured, streams = {}, {}
     for number, (name, data) in enumerate(track(sets.items(), what="domains scored", total=len(sets))):
+        pictures = tuple((record.id, record.path.name) for record in data.images)
+        stream = streams.setdefault(pictures, number)
         truth = data.truth.without(left_out)
         if truth.crowd.all():
             raise DataError(f"{data.path}: must hold at least one object that the model is to find; it holds none")
         evaluation = Evaluation(truth, results[name])
-        draws = evaluation.resample(params.resamples, generator=np.random.default_rng([params.seed, number]))
+        draws = evaluation.resample(params.resamples, generator=np.random.default_rng([params.seed, stream]))
         measured[name] = Measured(evaluation.score(), draws)
     return measured
 

@@ -17,16 +17,14 @@ from gauntlet.models.predict import detect
 from gauntlet.models.registry import build, own_classes
 from gauntlet.readers.models import read_card
 from gauntlet.training.detection import train_detector
-from gauntlet.training.state import start
 from stages import Out
-from stages import Params as StageParams
 from stages.checkpoint import Checkpoint
 from stages.coco_o.tensors import Tensors, read_tensors
 from stages.machine import machine
-from stages.training import fit, seeded, write_model
+from stages.training import Schedule, begin, fit, seeded, write_model
 
 
-class Params(StageParams):
+class Params(Schedule):
     """Which detector, how long, how fast.
 
     Attributes:
@@ -36,15 +34,10 @@ class Params(StageParams):
         classes: Class names by label; null for those of torchvision's weights or, without these, of the scenes.
     """
 
-    seed: int
     architecture: str
     settings: dict[str, str | int | float | bool]
     weights: str | None
     classes: list[str] | None
-    epochs: int
-    batch: int
-    lr: float
-    weight_decay: float
 
 
 def start_from(network: nn.Module, backbone: Path) -> bool:
@@ -91,14 +84,7 @@ def run(params: Params, *, detector: str, scenes: Path, backbone: Path, model: O
     classes = params.classes or own_classes(params.architecture, params.settings) or source.classes
     network, begun = _network(params, classes, backbone)
     network = network.to(device, memory_format=torch.channels_last)
-    state = start(
-        network,
-        lr=params.lr,
-        weight_decay=params.weight_decay,
-        batches=-(-len(source.images) // params.batch),
-        epochs=params.epochs,
-        generator=torch.Generator().manual_seed(params.seed),
-    )
+    state = begin(network, params, items=len(source.images))
     inputs = {"scenes": scenes, "backbone": backbone}
     checkpoint = Checkpoint(f"coco_o-train@{detector}", params=params, inputs=inputs)
     history = fit(

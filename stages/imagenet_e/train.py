@@ -13,15 +13,13 @@ from gauntlet.errors import DataError
 from gauntlet.models.registry import build
 from gauntlet.readers.classification import Images, read_images
 from gauntlet.training.classification import Augmentation, boxes_of, top1, train_classifier
-from gauntlet.training.state import start
 from stages import Out
-from stages import Params as StageParams
 from stages.checkpoint import Checkpoint
 from stages.machine import machine
-from stages.training import fit, seeded, write_model
+from stages.training import Schedule, begin, fit, seeded, write_model
 
 
-class Params(StageParams):
+class Params(Schedule):
     """Which classifier, how long, how strongly augmented.
 
     Attributes:
@@ -32,14 +30,9 @@ class Params(StageParams):
         augmentation: Strengths, as `gauntlet.training.classification.Augmentation` names them.
     """
 
-    seed: int
     architecture: str
     settings: dict[str, str | int | float | bool]
     weights: str | None
-    epochs: int
-    batch: int
-    lr: float
-    weight_decay: float
     smoothing: float
     train_px: int
     augmentation: Augmentation
@@ -63,14 +56,7 @@ def run(params: Params, *, classifier: str, images: Path, model: Out) -> None:
             raise DataError(f"weights {params.weights} must exist; a path on another machine?")
         network.load_state_dict(load_file(params.weights))
     network = network.to(device, memory_format=torch.channels_last)
-    state = start(
-        network,
-        lr=params.lr,
-        weight_decay=params.weight_decay,
-        batches=-(-len(x) // params.batch),
-        epochs=params.epochs,
-        generator=torch.Generator().manual_seed(params.seed),
-    )
+    state = begin(network, params, items=len(x))
     checkpoint = Checkpoint(f"imagenet_e-train@{classifier}", params=params, inputs={"images": images})
     history = fit(
         state,
