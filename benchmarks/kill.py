@@ -76,7 +76,9 @@ class Watch:
 
     def _look(self) -> None:
         while not self._over.wait(0.1):
-            names = Counter(name for process in processes(self._folder) if (name := stage_of(process)))
+            found = {process.pid: (process, name) for process in processes(self._folder) if (name := stage_of(process))}
+            # A stage's own workers are forks with its command line; a second writer would be nobody's child.
+            names = Counter(name for process, name in found.values() if _parent(process) not in found)
             self.most = max([self.most, *names.values()])
 
     def end(self) -> int:
@@ -84,6 +86,14 @@ class Watch:
         self._over.set()
         self._thread.join()
         return self.most
+
+
+def _parent(process: psutil.Process) -> int:
+    """Return the pid of the parent; 0 where the process is gone meanwhile."""
+    try:
+        return process.ppid()
+    except psutil.Error:
+        return 0
 
 
 def find(folder: Path, stage: str, *, run_of: subprocess.Popen) -> psutil.Process:
