@@ -31,6 +31,7 @@ DVC_SPEAKS = re.compile(
     r"^(ERROR: failed to |Running stage |> |(Updating|Generating) lock file|Stage '.*' (didn't change|is cached)|"
     r"WARNING: Process '.*' had been killed\. Auto removed|Data and pipelines are up to date)"
 )
+OBITUARY = re.compile(r"^(Killed|Terminated|Aborted|Segmentation fault|Bus error)( \(core dumped\))?$")  # a shell's, not the stage's
 HINTS = re.compile(
     r"^(To track the changes|To enable auto staging|\s+git add |\s+dvc config core\.autostage|Use `dvc push`)"
 )
@@ -56,7 +57,7 @@ class Outcome(NamedTuple):
     @property
     def reason(self) -> str:
         """The stage's own last line, or DVC's where the stage said nothing."""
-        own = [line for line in self.tail if line.strip() and not DVC_SPEAKS.match(line)]
+        own = [line for line in self.tail if line.strip() and not DVC_SPEAKS.match(line) and not OBITUARY.match(line)]
         return (own or list(self.tail) or ["no output"])[-1].strip()
 
 
