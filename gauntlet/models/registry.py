@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from gauntlet.errors import ArgumentError, UnavailableError
 from gauntlet.models.convnet import Normalize, convnet
+from gauntlet.models.resnet import RESNETS
 
 Settings = Mapping[str, object]
 
@@ -28,7 +29,7 @@ class Normalized(nn.Module):
 def _gauntlet(name: str, classes: int, settings: Settings) -> nn.Module:
     from gauntlet.models.detection import DETECTORS
 
-    builders = {convnet.__name__: convnet} | DETECTORS
+    builders = {convnet.__name__: convnet} | RESNETS | DETECTORS
     if name not in builders:
         raise ArgumentError(f"gauntlet: must be followed by one of {', '.join(builders)}; got {name!r}; misspelt?")
     return builders[name](classes=classes, **settings)
