@@ -1,0 +1,9 @@
+"""Attacks: (model, x, y, *, eps, alpha, steps, norm, generator) -> x_adv, on models that take pixels in [0, 1]."""
+
+from collections.abc import Callable
+
+from torch import Tensor
+
+from gauntlet.attacks.gradient import bim, fgsm, pgd
+
+ATTACKS: dict[str, Callable[..., Tensor]] = {f.__name__: f for f in (fgsm, bim, pgd)}
