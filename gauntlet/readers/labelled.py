@@ -1,0 +1,176 @@
+"""Labelled pictures: one split of a classification dataset, in memory or decoded when asked for."""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from gauntlet.errors import ArgumentError, DataError
+
+FILTERS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
+IMAGE_SUFFIXES = (".jpeg", ".jpg", ".png", ".webp", ".bmp")
+
+Transform = Callable[[Image.Image], Image.Image]
+
+
+@dataclass(frozen=True)
+class CentreCrop:
+    """Scale the shorter side to `resize_px`, then cut the middle square of `crop_px`, as ImageNet is evaluated.
+
+    Attributes:
+        resize_px: Shorter side, px; the longer one is rounded down, as in torchvision.
+        crop_px: Side of the square, at most `resize_px`.
+        interpolation: A key of `FILTERS`; both smooth as they shrink.
+    """
+
+    resize_px: int = 256
+    crop_px: int = 224
+    interpolation: str = "bicubic"
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.crop_px <= self.resize_px:
+            raise ArgumentError(f"crop_px must lie in 1..resize_px = {self.resize_px}; got {self.crop_px}")
+        if self.interpolation not in FILTERS:
+            raise ArgumentError(f"interpolation must be one of {', '.join(FILTERS)}; got {self.interpolation!r}")
+
+    def __call__(self, image: Image.Image) -> Image.Image:
+        """Return the middle square."""
+        short = min(image.size)
+        size = tuple(int(self.resize_px * side / short) for side in image.size)
+        if size != image.size:
+            image = image.resize(size, FILTERS[self.interpolation])
+        left, top = (round((side - self.crop_px) / 2) for side in image.size)
+        return image.crop((left, top, left + self.crop_px, top + self.crop_px))
+
+
+@dataclass(frozen=True)
+class Files:
+    """Pictures on disk, decoded one by one; indexing gives uint8 H x W x 3, with an array of indices N x H x W x 3.
+
+    Attributes:
+        paths: One file each.
+        transform: From the decoded RGB picture to one of the size that all share; None where they have it already.
+    """
+
+    paths: Sequence[Path]
+    transform: Transform | None = None
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, index: int | np.ndarray) -> np.ndarray:
+        if isinstance(index, int | np.integer):
+            return self._decode(self.paths[index])
+        with ThreadPoolExecutor(8) as pool:  # Pillow gives up the lock while it decodes and scales
+            return _stack([self.paths[place] for place in index], list(pool.map(self.__getitem__, index)))
+
+    def _decode(self, path: Path) -> np.ndarray:
+        try:
+            with Image.open(path) as image:
+                picture = image.convert("RGB")
+        except FileNotFoundError:
+            raise DataError(f"{path} must exist; listed but not there; a partial copy?") from None
+        except (OSError, SyntaxError, ValueError, EOFError) as error:
+            raise DataError(f"{path} must be a whole image; {error}; truncated, or not an image?") from None
+        return np.asarray(self.transform(picture) if self.transform else picture)
+
+
+def _stack(paths: list[Path], pictures: list[np.ndarray]) -> np.ndarray:
+    for path, picture in zip(paths, pictures, strict=True):
+        if picture.shape != pictures[0].shape:
+            raise DataError(
+                f"{path} must be of the others' size {pictures[0].shape}; got {picture.shape}; a transform forgotten?"
+            )
+    return np.stack(pictures) if pictures else np.zeros((0, 0, 0, 3), np.uint8)
+
+
+class TensorView(NamedTuple):
+    """What training takes: x uint8 N x C x H x W, contiguous, and y int64 N."""
+
+    x: Tensor
+    y: Tensor
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """One split.
+
+    It is also what `torch.utils.data.DataLoader` takes: item i is (uint8 C x H x W tensor, label, i).
+
+    Attributes:
+        x: uint8, N x H x W x C (C is 3, or 1 for grey pictures), or `Files` where they are decoded when asked for.
+        labels: int64, N: index into `class_names`.
+        class_names: Names of the classes, by label.
+    """
+
+    x: np.ndarray | Files
+    labels: np.ndarray
+    class_names: list[str]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int, int]:
+        return torch.from_numpy(np.array(self.x[index])).permute(2, 0, 1).contiguous(), int(self.labels[index]), index
+
+    def take(self, indices: np.ndarray) -> "Labelled":
+        """Return the pictures at these places, in this order."""
+        x = self.x
+        x = replace(x, paths=[x.paths[place] for place in indices]) if isinstance(x, Files) else x[indices]
+        return Labelled(x, self.labels[indices], self.class_names)
+
+    def tensors(self, indices: np.ndarray | None = None) -> TensorView:
+        """Decode what is not in memory yet and return all pictures, or those at `indices`, as tensors.
+
+        Raises:
+            DataError: A picture is truncated, or not of the others' size.
+        """
+        indices = np.arange(len(self)) if indices is None else np.asarray(indices)
+        x = torch.from_numpy(np.ascontiguousarray(self.x[indices].transpose(0, 3, 1, 2)))
+        return TensorView(x, torch.from_numpy(self.labels[indices]))
+
+
+def balanced_order(labels: np.ndarray, *, seed: int) -> np.ndarray:
+    """Order the places of `labels` at random so that each prefix holds every class in its share.
+
+    Args:
+        labels: int64, N.
+        seed: Of the order.
+
+    Returns:
+        int64, N: a permutation.
+    """
+    order = np.random.default_rng(seed).permutation(len(labels))
+    shuffled = labels[order]
+    counts = np.bincount(shuffled, minlength=1)
+    begins = np.cumsum(counts) - counts
+    by_class = np.argsort(shuffled, kind="stable")
+    rank = np.empty(len(labels))
+    rank[by_class] = np.arange(len(labels)) - begins[shuffled[by_class]]
+    return order[np.argsort((rank + 0.5) / counts[shuffled], kind="stable")]
+
+
+def hold_out(train: Labelled, count: int, *, seed: int) -> tuple[Labelled, Labelled]:
+    """Carve a balanced held-out split from the training split.
+
+    Args:
+        train: The whole training split.
+        count: Pictures to hold out, in 1..N - 1.
+        seed: Of the choice.
+
+    Returns:
+        What is left to train on, and what is held out; both in the order of `train`.
+
+    Raises:
+        ArgumentError: `count` leaves nothing on one side.
+    """
+    if not 1 <= count < len(train):
+        raise ArgumentError(f"held_out must lie in 1..{len(train) - 1}, within the training split; got {count}")
+    order = balanced_order(train.labels, seed=seed)
+    return train.take(np.sort(order[count:])), train.take(np.sort(order[:count]))
