@@ -1,15 +1,15 @@
 """What a fast adversarial training method offers to the loop, and the formulas that the methods share."""
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-
-HALF_SCALE = 256.0  # lifts the gradients of sure images out of float16's underflow; signs do not feel it
 
 
 @dataclass(frozen=True)
@@ -134,8 +134,7 @@ def input_gradient(
     with frozen(model):  # a compiled backward pass would compute the weight gradients whether asked for or not
         logits = model(x)
         value = loss(logits, y) * (len(x) if scale is None else scale)
-        half = HALF_SCALE if logits.dtype == torch.float16 else 1.0
-        (gradient,) = torch.autograd.grad(value * half if half != 1.0 else value, x)
+        (gradient,) = torch.autograd.grad(value, x)
     return Gradient(gradient, logits.detach())
 
 
@@ -181,13 +180,16 @@ def uniform(shape: tuple[int, ...], generator: torch.Generator, device: torch.de
 
 def random_signs(shape: tuple[int, ...], generator: torch.Generator, device: torch.device | str) -> Tensor:
     """Return +1 and -1 with equal chance; one byte is drawn for eight of them."""
-    elements = 1
-    for size in shape:
-        elements *= size
+    elements = math.prod(shape)
     source = generator if torch.device(device).type == "cpu" else _on_device(generator, device)
-    drawn = torch.randint(256, (-(-elements // 8), 1), generator=source, device=device, dtype=torch.uint8)
-    bits = drawn.bitwise_and(2 ** torch.arange(8, device=device, dtype=torch.uint8)).ne_(0)
-    return bits.view(-1)[:elements].view(shape).to(torch.float32).mul_(2).sub_(1)
+    drawn = torch.randint(256, (-(-elements // 8),), generator=source, device=device, dtype=torch.int32)
+    return _signs_of_bytes(device).index_select(0, drawn).view(-1)[:elements].view(shape)
+
+
+@lru_cache(maxsize=8)
+def _signs_of_bytes(device: torch.device | str) -> Tensor:
+    numbers = torch.arange(256, device=device)[:, None]
+    return numbers.bitwise_and(2 ** torch.arange(8, device=device)).ne(0).float() * 2 - 1
 
 
 def _on_device(generator: torch.Generator, device: torch.device | str) -> torch.Generator:
@@ -197,7 +199,8 @@ def _on_device(generator: torch.Generator, device: torch.device | str) -> torch.
 
 def uniform_start(x: Tensor, eps: float, generator: torch.Generator) -> Tensor:
     """Return a start drawn uniformly from the Linf ball, clipped to the box."""
-    return clip_box(x, uniform(x.shape, generator, x.device).mul_(2 * eps).sub_(eps))
+    source = generator if x.device.type == "cpu" else _on_device(generator, x.device)
+    return clip_box(x, torch.empty_like(x).uniform_(-eps, eps, generator=source))
 
 
 def vertex_start(x: Tensor, radius: float, generator: torch.Generator) -> Tensor:
