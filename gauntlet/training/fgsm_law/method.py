@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+HALF_SCALE = 256.0  # lifts the gradients of sure images out of float16's underflow; a power of two is exact
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -134,8 +136,8 @@ def input_gradient(
     with frozen(model):  # a compiled backward pass would compute the weight gradients whether asked for or not
         logits = model(x)
         value = loss(logits, y) * (len(x) if scale is None else scale)
-        (gradient,) = torch.autograd.grad(value, x)
-    return Gradient(gradient, logits.detach())
+        (gradient,) = torch.autograd.grad(value * HALF_SCALE, x)
+    return Gradient(gradient.div_(HALF_SCALE), logits.detach())
 
 
 @contextmanager

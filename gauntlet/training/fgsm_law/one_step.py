@@ -66,19 +66,19 @@ class FgsmRs(Method):
     """FGSM from a uniform start n: d = P(n + a s(g(x + n))).
 
     Attributes:
-        alpha_per_eps: Step a in units of eps.
+        alpha: Step a, as a multiple of eps.
 
     Source: Wong et al. 2020 (Fast AT); 10/255 at 8/255.
     """
 
-    alpha_per_eps: float = 1.25
+    alpha: float = 1.25
 
     def loss(self, model: nn.Module, batch: Batch, generator: torch.Generator) -> Loss:
         """Return the cross-entropy at x + d."""
         eps = self.setting.eps
         start = uniform_start(batch.x, eps, generator)
         gradient, reference = input_gradient(model, batch.x + start, batch.target)
-        delta = clip_ball(batch.x, start + self.alpha_per_eps * eps * gradient.sign(), eps)
+        delta = clip_ball(batch.x, start + self.alpha * eps * gradient.sign(), eps)
         return trained_on(model, batch, batch.x + delta, reference)
 
 
@@ -87,21 +87,21 @@ class NFgsm(Method):
     """FGSM from strong noise: n ~ U(-k eps, k eps), d = n + a s(g(x + n)), clipped to the box and not to the ball.
 
     Attributes:
-        noise_per_eps: k.
-        alpha_per_eps: Step a in units of eps.
+        noise: k.
+        alpha: Step a, as a multiple of eps.
 
     Source: de Jorge et al. 2022; the released code clips the start to the box too, and so does this.
     """
 
-    noise_per_eps: float = 2.0
-    alpha_per_eps: float = 1.0
+    noise: float = 2.0
+    alpha: float = 1.0
 
     def loss(self, model: nn.Module, batch: Batch, generator: torch.Generator) -> Loss:
         """Return the cross-entropy at x + d."""
         eps = self.setting.eps
-        start = uniform_start(batch.x, self.noise_per_eps * eps, generator)
+        start = uniform_start(batch.x, self.noise * eps, generator)
         gradient, reference = input_gradient(model, batch.x + start, batch.target)
-        delta = clip_box(batch.x, start + self.alpha_per_eps * eps * gradient.sign())
+        delta = clip_box(batch.x, start + self.alpha * eps * gradient.sign())
         return trained_on(model, batch, batch.x + delta, reference)
 
 
@@ -125,13 +125,13 @@ class ZeroGrad(Method):
 
     Attributes:
         quantile: Share of the entries that are zeroed: 0.35 for CIFAR-10, 0.45 for CIFAR-100, 0.7 for SVHN.
-        alpha_per_eps: Step in units of eps.
+        alpha: Step, as a multiple of eps.
 
     Source: Golgooni et al. 2021, and the released code.
     """
 
     quantile: float = 0.35
-    alpha_per_eps: float = 2.0
+    alpha: float = 2.0
 
     def loss(self, model: nn.Module, batch: Batch, generator: torch.Generator) -> Loss:
         """Return the cross-entropy at x + d."""
@@ -139,7 +139,7 @@ class ZeroGrad(Method):
         start = uniform_start(batch.x, eps, generator)
         gradient, reference = input_gradient(model, batch.x + start, batch.target)
         kept = without_small(gradient, self.quantile)
-        delta = clip_ball(batch.x, start + self.alpha_per_eps * eps * kept.sign(), eps)
+        delta = clip_ball(batch.x, start + self.alpha * eps * kept.sign(), eps)
         return trained_on(model, batch, batch.x + delta, reference)
 
 
@@ -149,7 +149,7 @@ class MultiGrad(Method):
 
     Attributes:
         starts: Gradients taken.
-        alpha_per_eps: Step in units of eps; 2, as released, is clipped to eps.
+        alpha: Step, as a multiple of eps; 2, as released, is clipped to eps.
         together: One forward pass over all starts, whose batch statistics are then shared; the released code's
             default is one pass a start.
 
@@ -157,7 +157,7 @@ class MultiGrad(Method):
     """
 
     starts: int = 3
-    alpha_per_eps: float = 2.0
+    alpha: float = 2.0
     together: bool = False
 
     @property
@@ -174,7 +174,7 @@ class MultiGrad(Method):
             gradient, reference = input_gradient(model, x + uniform_start(x, eps, generator), target)
             votes = votes + gradient.sign().view(copies, *batch.x.shape).sum(0)
         agreed = torch.where(votes.abs() == self.starts, votes.sign(), 0.0)
-        delta = clip_ball(batch.x, self.alpha_per_eps * eps * agreed, eps)
+        delta = clip_ball(batch.x, self.alpha * eps * agreed, eps)
         return trained_on(model, batch, batch.x + delta, reference[: len(batch.x)])
 
 
@@ -193,7 +193,7 @@ class FgsmCkpt(Method):
 
     Attributes:
         checkpoints: c.
-        alpha_per_eps: Step in units of eps.
+        alpha: Step, as a multiple of eps.
         judged_at: Where an image has to be right to be attacked at all: "start" (x + n in train mode, what the
             released code calls clean) or "clean" (x in eval mode).
 
@@ -202,7 +202,7 @@ class FgsmCkpt(Method):
     """
 
     checkpoints: int = 3
-    alpha_per_eps: float = 1.25
+    alpha: float = 1.25
     judged_at: str = "start"
 
     @property
@@ -215,7 +215,7 @@ class FgsmCkpt(Method):
         eps, c, x = self.setting.eps, self.checkpoints, batch.x
         start = uniform_start(x, eps, generator)
         gradient, reference = input_gradient(model, x + start, batch.target)
-        delta = clip_ball(x, start + self.alpha_per_eps * eps * gradient.sign(), eps)
+        delta = clip_ball(x, start + self.alpha * eps * gradient.sign(), eps)
         first = 0 if self.judged_at == "clean" else 1  # the point k = 0 is the clean image
         shares = torch.arange(first, c, device=x.device) / c
         points = (x + shares.view(-1, 1, 1, 1, 1) * delta).flatten(0, 1)

@@ -51,14 +51,14 @@ class PgdAt(Method):
 
     Attributes:
         steps: Of the attack.
-        alpha_per_eps: Step in units of eps (2/255 at 8/255).
+        alpha: Step, as a multiple of eps (2/255 at 8/255).
         attack_in_eval: Hold the batch statistics still while attacking (ARES); Rice et al. do not.
 
     Source: Madry et al. 2018; Rice et al. 2020.
     """
 
     steps: int = 10
-    alpha_per_eps: float = 0.25
+    alpha: float = 0.25
     attack_in_eval: bool = False
 
     @property
@@ -77,7 +77,7 @@ class PgdAt(Method):
                 batch.target,
                 start=start,
                 eps=eps,
-                alpha=self.alpha_per_eps * eps,
+                alpha=self.alpha * eps,
                 steps=self.steps,
                 loss=functional.cross_entropy,
             )
@@ -96,7 +96,7 @@ class Trades(Method):
     Attributes:
         beta: Weight of the divergence.
         steps: Of the attack.
-        alpha_per_eps: Step in units of eps.
+        alpha: Step, as a multiple of eps.
         start: Deviation of the normal noise that the attack starts from.
 
     Source: Zhang et al. 2019, equation 5, and the released code: the attack runs in eval mode.
@@ -104,7 +104,7 @@ class Trades(Method):
 
     beta: float = 6.0
     steps: int = 10
-    alpha_per_eps: float = 0.25
+    alpha: float = 0.25
     start: float = 0.001
 
     @property
@@ -125,7 +125,7 @@ class Trades(Method):
                 clean,
                 start=clip_box(x, noise),
                 eps=eps,
-                alpha=self.alpha_per_eps * eps,
+                alpha=self.alpha * eps,
                 steps=self.steps,
                 loss=divergence,
             )
