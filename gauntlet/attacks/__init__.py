@@ -5,5 +5,18 @@ from collections.abc import Callable
 from torch import Tensor
 
 from gauntlet.attacks.gradient import bim, fgsm, pgd
+from gauntlet.attacks.transfer import dim, mim, si_ni_fgsm, tim, vmi_fgsm
 
-ATTACKS: dict[str, Callable[..., Tensor]] = {f.__name__: f for f in (fgsm, bim, pgd)}
+ATTACKS: dict[str, Callable[..., Tensor]] = {
+    f.__name__: f
+    for f in (
+        fgsm,
+        bim,
+        pgd,
+        mim,
+        dim,
+        tim,
+        si_ni_fgsm,
+        vmi_fgsm,
+    )
+}
