@@ -10,6 +10,8 @@ INK, SOFT, RULE = "var(--ink)", "var(--soft)", "var(--rule)"
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif"
 DOT_PX, GAP_PX = 14, 12
 """Height of one series within a group of dots, and what parts two groups."""
+LETTER_PX, SYMBOL_PX = 7, 36
+"""Width of a letter in a legend, and of an entry's symbol with the space around it."""
 
 CONFIG = {
     "background": None,
@@ -75,10 +77,15 @@ class Chart:
     decimals: int = 2
 
 
-def _frame(description: str, *, height: int, layers: list[dict], params: list[dict]) -> dict:
+def frame(description: str, *, height: int, layers: list[dict], params: list[dict]) -> dict:
     """Lay layers over each other; the first with a colour, whose legend all share, takes the parameters."""
     first = next(place for place, layer in enumerate(layers) if "color" in layer["encoding"])
     layers = [layer | {"params": params} if place == first else layer for place, layer in enumerate(layers)]
+    return plain_frame(description, height=height, layers=layers)
+
+
+def plain_frame(description: str, *, height: int, layers: list[dict]) -> dict:
+    """Lay layers over each other, as wide as their place in the page."""
     return {
         "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
         "description": description,
@@ -90,12 +97,12 @@ def _frame(description: str, *, height: int, layers: list[dict], params: list[di
     }
 
 
-def _chosen(series: str) -> dict:
+def chosen(series: str) -> dict:
     """Let a click in the legend single out one series; shift adds more, a click elsewhere frees all."""
     return {"name": "chosen", "select": {"type": "point", "fields": [series]}, "bind": "legend"}
 
 
-def _zoom() -> dict:
+def zoom() -> dict:
     """Drag to pan, Ctrl (or ⌘) and wheel or a pinch to zoom: the wheel alone scrolls the page; double click resets."""
     return {
         "name": "zoom",
@@ -104,14 +111,17 @@ def _zoom() -> dict:
     }
 
 
-def _faded() -> dict:
+def faded() -> dict:
+    """Pale, unless the legend's choice leaves it in."""
     return {"condition": {"param": "chosen", "value": 1}, "value": 0.12}
 
 
-def _colour(series: str, names: list[str], *, quiet: tuple[str, ...] = ()) -> dict:
+def colour(series: str, names: list[str], *, quiet: tuple[str, ...] = ()) -> dict:
+    """Give each name a colour, grey to the quiet ones; the legend takes as many columns as the width holds."""
     colours = dict(zip([name for name in names if name not in quiet], cycle(SERIES), strict=False))
     scale = {"domain": names, "range": [colours.get(name, SOFT) for name in names]}
-    legend = {"columns": 3 if sum(map(len, names)) <= 24 else 2}
+    entry = LETTER_PX * max(map(len, names), default=1) + SYMBOL_PX
+    legend = {"columns": {"expr": f"max(1, floor(width / {entry}))"}}
     return {"field": series, "type": "nominal", "scale": scale, "legend": legend}
 
 
@@ -125,6 +135,7 @@ def dots(
     series: str,
     axis: str,
     about: str,
+    dot_px: int = DOT_PX,
 ) -> dict:
     """Draw one dot with its interval for each series in each group, groups down the page.
 
@@ -137,18 +148,18 @@ def dots(
         series: What the colour tells apart, such as "detector".
         axis: Title of the number's axis, with its unit.
         about: One sentence for a reader who cannot see the chart.
+        dot_px: Height of one series within a group; less than the default where groups are many.
     """
     names = list(names)
     place = {
         "y": {"field": "group", "type": "nominal", "sort": list(groups), "title": None} | BANDS,
         "yOffset": {"field": "series", "type": "nominal", "sort": names},
-        "color": _colour("series", names, quiet=quiet),
-        "opacity": _faded(),
+        "color": colour("series", names, quiet=quiet),
+        "opacity": faded(),
     }
     number = {"type": "quantitative", "title": axis, "axis": {"tickCount": 6}}
     tooltip = [
-        {"field": "series", "type": "nominal", "title": series},
-        {"field": "group", "type": "nominal", "title": group},
+        *({"field": key, "type": "nominal", "title": said} for key, said in (("series", series), ("group", group))),
         {"field": "value", "type": "quantitative", "format": ".2f", "title": axis},
         {"field": "range", "type": "nominal", "title": "interval"},
     ]
@@ -158,13 +169,12 @@ def dots(
         "encoding": place | {"x": number | {"field": "low"}, "x2": {"field": "high"}},
     }
     point = {
-        "mark": {"type": "point", "filled": True, "size": 70},
+        "mark": {"type": "point", "filled": True, "size": 5 * dot_px},
         "encoding": place | {"x": number | {"field": "value"}, "tooltip": tooltip},
     }
-    layers = [ZERO, interval, point] if any("low" in row for row in rows) else [ZERO, point]
-    height = len({row["group"] for row in rows}) * (len(names) * DOT_PX + GAP_PX)
-    frame = _frame(about, height=height, layers=layers, params=[_chosen("series")])
-    return frame | {"data": {"values": rows}}
+    height = len({row["group"] for row in rows}) * (len(names) * dot_px + GAP_PX)
+    layers = [ZERO, *([interval] if any("low" in row for row in rows) else []), point]
+    return frame(about, height=height, layers=layers, params=[chosen("series")]) | {"data": {"values": rows}}
 
 
 def curves(rows: list[dict], *, names: Sequence[str], x: str, y: str, about: str) -> dict:
@@ -180,8 +190,8 @@ def curves(rows: list[dict], *, names: Sequence[str], x: str, y: str, about: str
     encoding = {
         "x": {"field": "x", "type": "quantitative", "title": x, "scale": EDGES | {"zero": False}},
         "y": {"field": "y", "type": "quantitative", "title": y, "scale": EDGES | {"zero": False}},
-        "color": _colour("series", list(names)),
-        "opacity": _faded(),
+        "color": colour("series", list(names)),
+        "opacity": faded(),
     }
     encoding["x"]["axis"] = {"grid": False, "tickMinStep": 1}
     encoding["y"]["axis"] = {"tickCount": 5}
@@ -195,7 +205,7 @@ def curves(rows: list[dict], *, names: Sequence[str], x: str, y: str, about: str
         "mark": {"type": "point", "filled": True, "size": 34, "clip": True},
         "encoding": encoding | {"tooltip": tooltip},
     }
-    return _frame(about, height=220, layers=[line, point], params=[_chosen("series"), _zoom()]) | {
+    return frame(about, height=220, layers=[line, point], params=[chosen("series"), zoom()]) | {
         "data": {"values": rows}
     }
 
@@ -216,7 +226,7 @@ def scatter(
     """
     x = {"field": "x", "type": "quantitative", "title": x_axis, "axis": {"tickCount": 6}}
     y = {"field": "y", "type": "quantitative", "title": y_axis, "axis": {"tickCount": 6}}
-    places, colour = {"x": x, "y": y}, {"color": _colour("name", list(names)), "opacity": _faded()}
+    places, tint = {"x": x, "y": y}, {"color": colour("name", list(names)), "opacity": faded()}
     tooltip = [{"field": "name", "type": "nominal"}, *(axis | {"format": ".2f"} for axis in (x, y))]
     end = 1.05 * max([row["x"] for row in ours + published], default=1.0)
     right = f"datum.x > {0.7 * end}"
@@ -229,18 +239,18 @@ def scatter(
     upright = {"x": x, "y": y | {"field": "y_low"}, "y2": {"field": "y_high"}}
     above = {"type": "text", "align": "center", "fontWeight": 600, "dy": -13}
     layers = [
-        _layer(line, places, values=[{"x": 0, "y": 0}, {"x": end, "y": slope * end}]),
-        _layer(grey, places | {"tooltip": tooltip}, values=published),
-        _layer(label, places | {"text": {"field": "label"}}, values=[row for row in published if row["label"]]),
-        _layer(bar, across | colour),
-        _layer(bar, upright | colour),
-        _layer({"type": "point", "filled": True, "size": 110}, places | colour | {"tooltip": tooltip}),
-        _layer(above, places | {"text": {"field": "name"}, "opacity": _faded()}),
+        layer(line, places, values=[{"x": 0, "y": 0}, {"x": end, "y": slope * end}]),
+        layer(grey, places | {"tooltip": tooltip}, values=published),
+        layer(label, places | {"text": {"field": "label"}}, values=[row for row in published if row["label"]]),
+        layer(bar, across | tint),
+        layer(bar, upright | tint),
+        layer({"type": "point", "filled": True, "size": 110}, places | tint | {"tooltip": tooltip}),
+        layer(above, places | {"text": {"field": "name"}, "opacity": faded()}),
     ]
-    return _frame(about, height=380, layers=layers, params=[_chosen("name"), _zoom()]) | {"data": {"values": ours}}
+    return frame(about, height=380, layers=layers, params=[chosen("name"), zoom()]) | {"data": {"values": ours}}
 
 
-def _layer(mark: dict, encoding: dict, *, values: list[dict] | None = None) -> dict:
+def layer(mark: dict, encoding: dict, *, values: list[dict] | None = None) -> dict:
     """Make one layer, clipped at the frame, with data of its own where `values` are given."""
     layer = {"mark": mark | {"clip": True}, "encoding": encoding}
     return layer if values is None else layer | {"data": {"values": values}}

@@ -7,6 +7,18 @@ UNSCALED = ("_db", "_hz", "_s", "_px")
 """Endings of names whose numbers are no rates."""
 DIFFERENCES = ("drop", "gap", "robustness")
 """Last words of names whose numbers are differences of rates, said in points."""
+SPELLED = {
+    "ap": "AP", "ap50": "AP50", "er": "ER", "top1": "top-1", "wer": "WER", "cer": "CER", "mce": "mCE",
+    "linf": "Linf", "l2": "L2", "l1": "L1", "fgsm": "FGSM", "pgd": "PGD", "bim": "BIM", "mim": "MIM", "dim": "DIM",
+    "tim": "TIM", "cw": "C&W", "apgd": "APGD", "fab": "FAB", "autoattack": "AutoAttack", "deepfool": "DeepFool",
+    "nes": "NES", "spsa": "SPSA", "nattack": "NAttack", "jpeg": "JPEG",
+    "si ni fgsm": "SI-NI-FGSM", "vmi fgsm": "VMI-FGSM",
+    **{f"{attack} {steps}": f"{name}-{steps}" for attack, name in (("pgd", "PGD"), ("cw", "C&W"))
+       for steps in (10, 20, 50, 100)},
+}  # fmt: skip
+"""Words, and whole names, as the field writes them."""
+LARGEST_BUDGET = 32
+"""In 255ths: a budget that is a whole number of them up to this is said so; a larger one, such as 0.3, as it is."""
 
 
 def percent(rate: float) -> float:
@@ -57,11 +69,22 @@ def span(low: float, high: float) -> str:
 def words(name: str) -> str:
     """Write a field's name for a reader.
 
-    >>> words("mean_drop"), words("ap"), words("top1")
-    ('mean drop', 'AP', 'top-1')
+    >>> words("mean_drop"), words("top1"), words("pgd_50"), words("area_linf")
+    ('mean drop', 'top-1', 'PGD-50', 'area Linf')
     """
-    spelled = {"ap": "AP", "ap50": "AP50", "er": "ER", "top1": "top-1", "wer": "WER", "cer": "CER"}
-    return " ".join(spelled.get(part, part) for part in name.split("_"))
+    spaced = name.replace("_", " ")
+    return SPELLED.get(spaced) or " ".join(SPELLED.get(part, part) for part in spaced.split(" "))
+
+
+def budget(eps: float) -> str:
+    """Write a radius on [0, 1] as the field does.
+
+    >>> budget(8 / 255), budget(0.3), budget(0.5)
+    ('8/255', '0.3', '0.5')
+    """
+    levels = 255 * eps
+    whole = abs(levels - round(levels)) < 1e-4 and round(levels) <= LARGEST_BUDGET
+    return f"{round(levels)}/255" if whole else f"{eps:.4g}"
 
 
 def cell(value: object, decimals: int) -> object:

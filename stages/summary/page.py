@@ -17,7 +17,7 @@ from markupsafe import Markup
 from stages.summary import figures
 from stages.summary.methods import METHODS
 from stages.summary.readings import Score
-from stages.summary.sections import Section, detail
+from stages.summary.sections import Section, detail, leading
 
 TEMPLATES = Path(__file__).parent / "templates"
 VEGA_LITE = "6.4"
@@ -53,7 +53,7 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
     )
     environment.filters |= {function.__name__: function for function in (figures.number, figures.words, figures.cell)}
-    environment.filters |= {"plain": _plain, "detail": detail}
+    environment.filters |= {"plain": _plain, "detail": detail, "leading": leading}
     return environment
 
 

@@ -75,7 +75,8 @@ class History(BaseModel):
     records: list[dict[str, float | int | str | bool | None]]
 
 
-def _reason(error: ValidationError) -> str:
+def reason(error: ValidationError) -> str:
+    """Say in half a line where a record is wrong and how."""
     fault = error.errors()[0]
     return f"{'.'.join(map(str, fault['loc'])) or 'the file'}: {fault['msg'].removeprefix('Value error, ')}"
 
@@ -99,7 +100,7 @@ def maybe_interval(score: Score, *keys: str) -> Interval | None:
         return Interval.model_validate(here)
     except ValidationError as error:
         raise DataError(
-            f"{'.'.join(keys)} in the results of {score.stage} must be value, low, high and n; {_reason(error)}"
+            f"{'.'.join(keys)} in the results of {score.stage} must be value, low, high and n; {reason(error)}"
         ) from None
 
 
@@ -129,7 +130,7 @@ def read_scores(folder: Path) -> list[Score]:
         try:
             score = Score.model_validate_json(file.read_bytes())
         except ValidationError as error:
-            raise DataError(f"{file} must be a score file; {_reason(error)}; another file in this folder?") from None
+            raise DataError(f"{file} must be a score file; {reason(error)}; another file in this folder?") from None
         other = found.setdefault((score.method, score.subject), file)
         if other != file:
             raise DataError(f"{file} must score a subject of its own; {other} scores {score.subject} too; a copy?")
@@ -150,7 +151,7 @@ def read_histories(folder: Path) -> list[History]:
         try:
             histories.append(History(method=method, model=model, records=json.loads(file.read_text())))
         except (ValidationError, json.JSONDecodeError) as error:
-            reason = _reason(error) if isinstance(error, ValidationError) else str(error)
-            raise DataError(f"{file} must be a list of flat records, one an epoch; {reason}") from None
+            fault = reason(error) if isinstance(error, ValidationError) else str(error)
+            raise DataError(f"{file} must be a list of flat records, one an epoch; {fault}") from None
     order = {method.slug: place for place, method in enumerate(METHODS)}
     return sorted(histories, key=lambda history: (order.get(history.method, len(order)), history.method, history.model))

@@ -14,18 +14,30 @@ from gauntlet.errors import DataError
 from stages import Out
 from stages import Params as StageParams
 from stages.files import write_json
-from stages.summary import coco_o, imagenet_e, training
+from stages.summary import ares_bench, coco_o, fgsm_law, imagenet_e, training
 from stages.summary.galleries import find_galleries, read_gallery
 from stages.summary.page import plots_page, render_page
 from stages.summary.readings import Score, read_histories, read_scores
 from stages.summary.sections import build_sections
 
 COLUMNS = {
+    "fgsm_law": (
+        *("subject", "data", "eps", "method", "seed", "cost", "collapsed"),
+        *("attack", "top1", "low", "high", "n"),
+    ),
+    "ares_bench": ("method", "subject", "data", "quantity", "x", "value", "low", "high"),
+    "ares_bench_transfer": ("data", "attack", "source", "subject", "robust_top1"),
     "coco_o": ("subject", "domain", "ap", "low", "high", "n", "relative_drop", "drop_low", "drop_high"),
     "imagenet_e": ("subject", "setting", "drop", "low", "high", "n"),
     "training": ("method", "subject", "epoch", "quantity", "value"),
 }
 """The tables for `dvc plots` and their columns."""
+TABLES = {
+    "fgsm_law": fgsm_law.table,
+    "ares_bench": ares_bench.table,
+    "coco_o": coco_o.table,
+    "imagenet_e": imagenet_e.table,
+}
 
 
 class Params(StageParams):
@@ -71,11 +83,10 @@ def run(
         )
     page.write_text(text)
     write_json(summary, headlines(found))
-    tables = {
-        "coco_o": coco_o.table([score for score in found if score.method == "coco_o"]),
-        "imagenet_e": imagenet_e.table([score for score in found if score.method == "imagenet_e"]),
-        "training": training.table(histories),
-    }
+    by_method = {slug: [score for score in found if score.method == slug] for slug in TABLES}
+    tables = {slug: table(by_method[slug]) for slug, table in TABLES.items()}
+    tables["ares_bench_transfer"] = ares_bench.transfer_table(by_method["ares_bench"])
+    tables["training"] = training.table(histories)
     for name, rows in tables.items():
         write_table(plots / f"{name}.csv", rows, columns=COLUMNS[name])
     plots_template.write_text(plots_page())

@@ -2,19 +2,38 @@
 
 from dataclasses import dataclass
 
-from stages.summary import coco_o, imagenet_e, training
+from stages.summary import ares_bench, coco_o, fgsm_law, fgsm_law_epochs, imagenet_e, training
 from stages.summary.charts import Chart
 from stages.summary.galleries import Gallery
 from stages.summary.methods import METHODS, Method
 from stages.summary.readings import History, Score
 
-CHARTS = {"coco_o": coco_o.charts, "imagenet_e": imagenet_e.charts}
+CHARTS = {
+    "fgsm_law": fgsm_law.charts,
+    "ares_bench": ares_bench.charts,
+    "coco_o": coco_o.charts,
+    "imagenet_e": imagenet_e.charts,
+}
 """Figures of a method's own; a method without any still gets its training curves, galleries and provenance."""
-
-FINDINGS = {"coco_o": coco_o.finding, "imagenet_e": imagenet_e.finding}
+EPOCHS = {"fgsm_law": fgsm_law_epochs.charts}
+"""Training curves of a method's own, made from its histories and scores, in place of the usual ones."""
+FINDINGS = {
+    "fgsm_law": fgsm_law.finding,
+    "ares_bench": ares_bench.finding,
+    "coco_o": coco_o.finding,
+    "imagenet_e": imagenet_e.finding,
+}
 """What the numbers of a method say, in a sentence."""
-DETAILS = {"coco_o": coco_o.detail, "imagenet_e": imagenet_e.detail}
+DETAILS = {
+    "fgsm_law": fgsm_law.detail,
+    "ares_bench": ares_bench.detail,
+    "coco_o": coco_o.detail,
+    "imagenet_e": imagenet_e.detail,
+}
 """What stands beside a headline in the table of the ten methods."""
+LEADING = {"fgsm_law": fgsm_law.leading, "ares_bench": ares_bench.leading}
+"""Which scores that table shows at once where a method has many; the others unfold."""
+MANY = 6
 
 
 @dataclass(frozen=True)
@@ -70,15 +89,23 @@ def detail(score: Score) -> str:
     return DETAILS[score.method](score) if score.method in DETAILS else ""
 
 
+def leading(scores: list[Score]) -> list[Score]:
+    """Return the scores of a method that the table of the ten shows at once: all, unless they are many."""
+    if len(scores) <= MANY or scores[0].method not in LEADING:
+        return scores
+    return LEADING[scores[0].method](scores)
+
+
 def _method(method: Method, *, scores: list[Score], histories: list[History], galleries: list[Gallery]) -> Section:
-    own = CHARTS.get(method.slug)
+    own, epochs = CHARTS.get(method.slug), EPOCHS.get(method.slug)
+    trained = epochs(histories, scores) if epochs else training.charts(histories)
     return Section(
         slug=method.slug,
         name=method.name,
         about=f"{method.question}.",
         paper=f"{method.paper}, {method.venue}, arXiv {method.arxiv}.",
         finding=FINDINGS[method.slug](scores) if method.slug in FINDINGS and scores else "",
-        charts=(own(scores) if own and scores else []) + training.charts(histories),
+        charts=(own(scores) if own and scores else []) + trained,
         galleries=galleries,
         scores=scores,
     )

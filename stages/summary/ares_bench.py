@@ -1,0 +1,146 @@
+"""ARES-Bench in the report: which model keeps how much under which budget, and which numbers are not to be believed."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from stages.summary import ares_bench_lines, ares_bench_pairs
+from stages.summary.ares_bench_models import NORM, Model, Models, common_budget, deal
+from stages.summary.charts import Chart
+from stages.summary.figures import THIN, budget, words
+from stages.summary.readings import Score
+from stages.summary.robust_results import ares
+
+MARGIN = 0.03
+"""Rate by which a borrowed attack must beat the model's own before it is called a sign of masked gradients."""
+
+
+@dataclass(frozen=True)
+class _Point:
+    x: float
+    value: float
+    low: float | str = ""
+    high: float | str = ""
+
+
+def table(scores: list[Score]) -> list[dict]:
+    """List every line of every model, for `dvc plots`; rates and budgets in [0, 1]."""
+    return [
+        {"method": "ares_bench", "subject": score.subject, "data": ares(score).data, "quantity": quantity}
+        | {"x": point.x, "value": point.value, "low": point.low, "high": point.high}
+        for score in scores
+        for quantity, points in _quantities(score).items()
+        for point in points
+    ]
+
+
+def _quantities(score: Score) -> dict[str, Iterator[_Point]]:
+    found = ares(score)
+    lines = {
+        f"curve_{norm}": map(_Point, curve.budgets, curve.robust_top1, curve.low, curve.high)
+        for norm, curve in sorted(found.curves.items())
+    }
+    if found.steps:
+        lines["steps"] = map(_Point, found.steps.steps, found.steps.robust_top1, found.steps.low, found.steps.high)
+    if found.frequency:
+        lines["frequency"] = map(_Point, found.frequency.radius, found.frequency.top1)
+    for name, rates in sorted(found.corruptions.items()):
+        lines[f"corruption_{name}"] = map(_Point, range(1, len(rates) + 1), rates)
+    return lines
+
+
+def transfer_table(scores: list[Score]) -> list[dict]:
+    """List the top-1 that each model keeps under each attack made on each source, for `dvc plots`; rates in [0, 1]."""
+    return [
+        {"data": ares(score).data, "attack": attack, "source": source, "subject": score.subject, "robust_top1": rate}
+        for score in scores
+        for attack, sources in sorted(ares(score).transfer.items())
+        for source, rate in sorted(sources.items())
+    ]
+
+
+def detail(score: Score) -> str:
+    """Say on what data, what is left clean and under the strongest attack, the median radius and mCE."""
+    found = ares(score)
+    said = [found.data, f"clean {_percent(found.clean.value)}"]
+    if found.attacks:
+        strongest = min(found.attacks, key=lambda attack: found.attacks[attack].value)
+        said.append(f"{words(strongest)} {_percent(found.attacks[strongest].value)}")
+    curve = found.curves.get(NORM)
+    if curve and curve.median_radius is not None:
+        said.append(f"median radius {_levels(curve.median_radius)}")
+    if found.mce is not None:
+        said.append(f"mCE {100 * found.mce:.0f}{THIN}%")
+    return ", ".join(said)
+
+
+def leading(scores: list[Score]) -> list[Score]:
+    """Return those that the overview shows at once: of each data set the three best headlines, and the worst."""
+    shown: set[str] = set()
+    for models in deal(scores):
+        names = [model.name for model in models.ranked]
+        shown |= {*names[:3], *names[-1:]}
+    return [score for score in scores if score.subject in shown]
+
+
+def finding(scores: list[Score]) -> str:
+    """Say who keeps most at the common budget and who least, then name every number in doubt, with its reason."""
+    dealt = deal(scores)
+    said = [_standing(models) for models in dealt]
+    doubts = [doubt for models in dealt for model in models.models for doubt in _doubts(model)]
+    if doubts:
+        said.append(f"Not to be taken at face value: {'; '.join(doubts)}.")
+    return " ".join(filter(None, said))
+
+
+def _standing(models: Models) -> str:
+    at = common_budget(models)
+    kept = {model.name: rate for model in models.models if (rate := model.at(at)) is not None}
+    if not kept:
+        return ""
+    best, worst = max(kept, key=kept.get), min(kept, key=kept.get)
+    said = f"{models.data}, {words(NORM)} {budget(at)}: {best} keeps most, {_percent(kept[best])}"
+    if best != worst:
+        said += f"; {worst} least, {_percent(kept[worst])}"
+    reversed_pairs = _crossings(models.ranked, at=at)
+    if reversed_pairs:
+        said += f". Clean top-1 orders {reversed_pairs} neighbouring pairs the other way round"
+    return f"{said}."
+
+
+def _crossings(ranked: Sequence[Model], *, at: float) -> int:
+    placed = [model for model in ranked if model.at(at) is not None]
+    placed.sort(key=lambda model: -model.at(at))
+    return sum(lower.ares.clean.value > upper.ares.clean.value for upper, lower in pairwise(placed))
+
+
+def _doubts(model: Model) -> list[str]:
+    said = [f"{model.name}: {problem}" for problem in model.ares.self_checks]
+    for name, defence in model.ares.defences.items():
+        said += [f"{model.name} behind {words(name)}: {problem}" for problem in defence.problems]
+    for attack, sources in model.ares.transfer.items():
+        own = sources.get(model.name)
+        other = min((name for name in sources if name != model.name), key=sources.__getitem__, default=None)
+        if own is not None and other is not None and sources[other] < own - MARGIN:
+            said.append(
+                f"{model.name}: {words(attack)} made on {other} leaves {_percent(sources[other])}, less than its own "
+                f"{_percent(own)}, which speaks for masked gradients"
+            )
+    return [part.rstrip(".") for part in said]
+
+
+def _percent(rate: float) -> str:
+    return f"{100 * rate:.1f}{THIN}%"
+
+
+def _levels(radius: float) -> str:
+    return f"{255 * radius:.1f}/255"
+
+
+def charts(scores: list[Score]) -> list[Chart]:
+    """Draw the figures of each data set, those that its models were tried for."""
+    return [
+        chart
+        for models in deal(scores)
+        for chart in (*ares_bench_lines.charts(models), *ares_bench_pairs.charts(models))
+    ]
