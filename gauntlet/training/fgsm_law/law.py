@@ -80,8 +80,8 @@ class FgsmLaw(Method):
     """FGSM-LAW's loss; the defaults are CIFAR-10's, the three switches those of the authors' code.
 
     Attributes:
-        alpha: Step, as a multiple of eps.
-        start: Radius of the cube from whose vertices the attack starts, as a multiple of eps.
+        alpha_per_eps: Step, in units of eps.
+        start_per_eps: Radius of the cube from whose vertices the attack starts, in units of eps.
         lam: Weight of the regulariser (CIFAR-100: 42, Tiny ImageNet: 38).
         keep: Label smoothing's share of the true class (CIFAR-100: 0.5, Tiny ImageNet: 0.3).
         c: The regulariser's constant.
@@ -93,8 +93,8 @@ class FgsmLaw(Method):
     Source: Jia et al. (2024), FGSM-LAW, as in the authors' code after its correction of June 2024.
     """
 
-    alpha: float = 1.0
-    start: float = 0.5
+    alpha_per_eps: float = 1.0
+    start_per_eps: float = 0.5
     lam: float = 12.0
     keep: float = 0.7
     c: float = 0.125
@@ -120,7 +120,7 @@ class FgsmLaw(Method):
     def loss(self, model: nn.Module, batch: Batch, generator: torch.Generator) -> Loss:
         """Return LS(f(x + d)) + lam R(x + d, reference)."""
         x, eps = batch.x, self.setting.eps
-        start = vertex_start(x, self.start * eps, generator)
+        start = vertex_start(x, self.start_per_eps * eps, generator)
         climbed = cross_entropy_on_probabilities if self.ce_on_probs else functional.cross_entropy
         if self.reference == "clean":
             gradient = input_gradient(model, x + start, batch.target, loss=climbed).gradient
@@ -129,7 +129,7 @@ class FgsmLaw(Method):
             reference = point(model, (x + start).requires_grad_(True))
             gradient = retained_gradient(climbed(reference.logits, batch.target), reference.x)
             reference = reference._replace(x=reference.x.detach())
-        delta = clip_ball(x, start + self.alpha * eps * gradient.sign(), eps)
+        delta = clip_ball(x, start + self.alpha_per_eps * eps * gradient.sign(), eps)
         adversarial = point(model, x + delta)
         ratio = lipschitz(adversarial, reference, c=self.c, pixel_reduction=self.pixel_reduction)
         value = functional.cross_entropy(adversarial.logits, smooth(batch.target, self.keep)) + self.lam * ratio

@@ -1,6 +1,7 @@
 """Methods whose attack starts from something remembered or learned: FGSM-EP, FGSM-MEP, FGSM-SDI and Free-AT."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -43,15 +44,15 @@ class Free(Method):
 
     Attributes:
         replays: Optimiser steps on each minibatch.
-        alpha: Step, as a multiple of eps.
+        alpha_per_eps: Step, in units of eps.
 
     Source: Shafahi et al. (2019), algorithm 1; as in locuslab/fast_adversarial, but that what the last minibatch left
     is clipped to the box of the new images before its first use too.
     """
 
     replays: int = 8
-    alpha: float = 1.0
-    cost = 1.0
+    alpha_per_eps: float = 1.0
+    cost: ClassVar[float] = 1.0
 
     def begin(self, model: nn.Module, setting: Setting, generator: torch.Generator) -> None:
         """Start without a perturbation."""
@@ -72,7 +73,7 @@ class Free(Method):
     def after_backward(self, model: nn.Module) -> None:
         """Move the perturbation along the gradient that the backward pass left."""
         eps = self.setting.eps
-        moved = self._used.detach() + self.alpha * eps * self._used.grad.sign()
+        moved = self._used.detach() + self.alpha_per_eps * eps * self._used.grad.sign()
         self._delta[: len(moved)] = clip_ball(self._x, moved, eps)
 
     def state(self) -> dict:
@@ -93,7 +94,7 @@ class FgsmEp(Method):
     Nor is the start clipped to the box. Storage is one float32 image for each training image, on the device.
 
     Attributes:
-        alpha: Step, as a multiple of eps.
+        alpha_per_eps: Step, in units of eps.
         lam: Weight of the squared distance between the logits at the start and at the adversarial.
         keep: Label smoothing's share of the true class.
         reset_epochs: Epochs after which the priors are drawn anew.
@@ -101,11 +102,16 @@ class FgsmEp(Method):
     Source: Jia et al. (2022), prior-guided FGSM.
     """
 
-    alpha: float = 1.0
+    alpha_per_eps: float = 1.0
     lam: float = 10.0
     keep: float = 0.6
     reset_epochs: int = 40
-    cost = 2.5  # the start's graph is walked twice: for the attack, and again for the outer loss
+    cost: ClassVar[float] = 2.5  # the start's graph is walked twice: for the attack, and again for the outer loss
+
+    def begin(self, model: nn.Module, setting: Setting, generator: torch.Generator) -> None:
+        """Keep nothing yet: the first step draws the starts."""
+        super().begin(model, setting, generator)
+        self._start = self._momentum = torch.zeros(0, *setting.shape, device=setting.device)
 
     def loss(self, model: nn.Module, batch: Batch, generator: torch.Generator) -> Loss:
         """Return LS(f(x + d)) + lam MSE(f(x + d), f(x + n)), and remember where the image's next attack starts."""
@@ -124,12 +130,13 @@ class FgsmEp(Method):
         return Loss(value, right(logits, batch.y), right(logits_start, batch.y))
 
     def _step(self, x: Tensor, start: Tensor, direction: Tensor) -> Tensor:
-        return clip_ball(x, start + self.alpha * self.setting.eps * direction.sign(), self.setting.eps)
+        return clip_ball(x, start + self.alpha_per_eps * self.setting.eps * direction.sign(), self.setting.eps)
 
     def _reset(self, generator: torch.Generator) -> None:
         """Draw vertices of the cube: the authors' code takes one signed step from zero."""
         shape = (self.setting.images, *self.setting.shape)
-        self._start = random_signs(shape, generator, self.setting.device).mul_(min(self.alpha, 1.0) * self.setting.eps)
+        radius = min(self.alpha_per_eps, 1.0) * self.setting.eps
+        self._start = random_signs(shape, generator, self.setting.device).mul_(radius)
 
     def _remember(self, batch: Batch, start: Tensor, gradient: Tensor) -> None:
         self._start[batch.index] = self._step(batch.x, start, gradient)
@@ -202,7 +209,7 @@ class FgsmSdi(Method):
     """FGSM-SDI: a small network learns where the attack on each image should start.
 
     Attributes:
-        alpha: Step, as a multiple of eps.
+        alpha_per_eps: Step, in units of eps.
         keep: Label smoothing's share of the true class.
         network_lr: Adam's learning rate for the network.
         network_every: Steps between two updates of the network.
@@ -212,7 +219,7 @@ class FgsmSdi(Method):
     Source: Jia et al. (2022), learnable adversarial initialisation; the network as in the authors' code.
     """
 
-    alpha: float = 1.0
+    alpha_per_eps: float = 1.0
     keep: float = 0.5
     network_lr: float = 1e-3
     network_every: int = 20
@@ -248,7 +255,7 @@ class FgsmSdi(Method):
         """Take a signed step from the start; the graph leads back to the start alone."""
         eps = self.setting.eps
         gradient = input_gradient(model, batch.x + start.detach(), batch.target).gradient
-        delta = (start + min(self.alpha, 1.0) * eps * gradient.sign()).clamp(-eps, eps)
+        delta = (start + min(self.alpha_per_eps, 1.0) * eps * gradient.sign()).clamp(-eps, eps)
         return clip_box(batch.x, delta) if self.clip_pixels else delta
 
     def _update(self, model: nn.Module, batch: Batch, *, hints: Tensor, target: Tensor) -> None:

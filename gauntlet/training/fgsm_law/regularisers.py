@@ -1,6 +1,7 @@
 """One-step methods kept from overfitting by a regulariser: GradAlign, GAT and NuAT."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -55,7 +56,7 @@ class GradAlign(Method):
 
     Attributes:
         lam: Weight; None takes `grad_align_weight` of the radius.
-        alpha: Step, as a multiple of eps.
+        alpha_per_eps: Step, in units of eps.
         random_start: Whether the attack starts from a uniform draw; its gradient is then the first of the two.
 
     Source: Andriushchenko and Flammarion (2020); as in their code the attack's gradient is used again as a
@@ -63,16 +64,16 @@ class GradAlign(Method):
     """
 
     lam: float | None = None
-    alpha: float = 1.0
+    alpha_per_eps: float = 1.0
     random_start: bool = False
-    cost = 5.0
+    cost: ClassVar[float] = 5.0
 
     def loss(self, model: nn.Module, batch: Batch, generator: torch.Generator) -> Loss:
         """Return CE(f(x + d)) + lam times the misalignment of the two gradients."""
         eps = self.setting.eps
         start = uniform_start(batch.x, eps, generator) if self.random_start else torch.zeros_like(batch.x)
         attack = input_gradient(model, batch.x + start, batch.target)
-        logits = model(batch.x + clip_ball(batch.x, start + self.alpha * eps * attack.gradient.sign(), eps))
+        logits = model(batch.x + clip_ball(batch.x, start + self.alpha_per_eps * eps * attack.gradient.sign(), eps))
         noise = uniform(batch.x.shape, generator, batch.x.device).mul_(2 * eps).sub_(eps)
         nearby = (batch.x + noise).requires_grad_(True)
         loss_nearby = functional.cross_entropy(model(nearby), batch.target) * (len(nearby) * HALF_SCALE)
@@ -98,7 +99,7 @@ class Guided(Method):
     The attack sees the model in eval mode. The outer cross-entropy is that of the clean image.
     """
 
-    cost = 3.25  # every other attack needs a clean forward pass as well
+    cost: ClassVar[float] = 3.25  # every other attack needs a clean forward pass as well
 
     def weight(self, done: float) -> float:
         """Return the distance's weight when a share `done` of the run is over."""
@@ -118,9 +119,9 @@ class Guided(Method):
         return Loss(value, right(logits_adv, batch.y), right(logits, batch.y))
 
     def attack(self, model: nn.Module, batch: Batch, generator: torch.Generator, *, lam: float) -> Tensor:
-        """Return one signed step of `alpha` from a random vertex; lam = 0 heeds the cross-entropy alone."""
+        """Return one signed step of `alpha_per_eps` from a random vertex; lam = 0 heeds the cross-entropy alone."""
         x, eps = batch.x, self.setting.eps
-        start = vertex_start(x, self.start * eps, generator)
+        start = vertex_start(x, self.start_per_eps * eps, generator)
         with evaluating(model):
             if lam:
                 with torch.no_grad():
@@ -131,7 +132,7 @@ class Guided(Method):
                 return value + lam * self.distance(clean, logits) if lam else value
 
             gradient = input_gradient(model, x + start, batch.target, loss=guided).gradient
-        return clip_ball(x, start + self.alpha * eps * gradient.sign(), eps)
+        return clip_ball(x, start + self.alpha_per_eps * eps * gradient.sign(), eps)
 
 
 @dataclass
@@ -142,8 +143,8 @@ class Gat(Guided):
         lam: Weight of the squared distance of the probabilities.
         raise_at: Share of the run after which the weight is raised (epoch 85 of 100).
         raise_by: By which factor.
-        start: Radius of the start, as a multiple of eps (4/255 at 8/255).
-        alpha: Step, as a multiple of eps.
+        start_per_eps: Radius of the start, in units of eps (4/255 at 8/255).
+        alpha_per_eps: Step, in units of eps.
 
     Source: Sriramanan et al. (2020), GAMA-GAT.
     """
@@ -151,8 +152,8 @@ class Gat(Guided):
     lam: float = 10.0
     raise_at: float = 0.85
     raise_by: float = 4.0
-    start: float = 0.5
-    alpha: float = 1.0
+    start_per_eps: float = 0.5
+    alpha_per_eps: float = 1.0
 
     def weight(self, done: float) -> float:
         """Return lam, raised near the end."""
@@ -170,16 +171,16 @@ class NuAt(Guided):
     Attributes:
         lam: Weight of the nuclear norm once the ramp is over.
         ramp: Share of the run over which the weight rises from zero (all but the last 10 epochs of about 100).
-        start: Radius of the start, as a multiple of eps (4/255 at 8/255).
-        alpha: Step, as a multiple of eps.
+        start_per_eps: Radius of the start, in units of eps (4/255 at 8/255).
+        alpha_per_eps: Step, in units of eps.
 
     Source: Sriramanan et al. (2021), NuAT.
     """
 
     lam: float = 4.5
     ramp: float = 0.9
-    start: float = 0.5
-    alpha: float = 1.0
+    start_per_eps: float = 0.5
+    alpha_per_eps: float = 1.0
 
     def weight(self, done: float) -> float:
         """Return lam on its ramp."""
