@@ -16,7 +16,8 @@ from gauntlet.errors import ArgumentError, DataError
 FILTERS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 IMAGE_SUFFIXES = (".jpeg", ".jpg", ".png", ".webp", ".bmp")
 
-Transform = Callable[[Image.Image], Image.Image]
+Transform = Callable[[Image.Image, int], Image.Image]
+"""From a decoded picture and its place in the split to one of the size that all share."""
 
 
 @dataclass(frozen=True)
@@ -39,14 +40,55 @@ class CentreCrop:
         if self.interpolation not in FILTERS:
             raise ArgumentError(f"interpolation must be one of {', '.join(FILTERS)}; got {self.interpolation!r}")
 
-    def __call__(self, image: Image.Image) -> Image.Image:
-        """Return the middle square."""
+    def __call__(self, image: Image.Image, place: int = 0) -> Image.Image:
+        """Return the middle square; `place` is not looked at."""
         short = min(image.size)
         size = tuple(int(self.resize_px * side / short) for side in image.size)
         if size != image.size:
             image = image.resize(size, FILTERS[self.interpolation])
         left, top = (round((side - self.crop_px) / 2) for side in image.size)
         return image.crop((left, top, left + self.crop_px, top + self.crop_px))
+
+
+@dataclass(frozen=True)
+class RandomCrop:
+    """Cut a random part, scale it to `crop_px` and mirror every second one, as ImageNet is trained on.
+
+    The part depends on the seed and the picture's place alone: take another seed for each epoch.
+
+    Attributes:
+        crop_px: Side of what comes out.
+        seed: Of the parts.
+        least: Smallest share of the picture's area that is kept, in (0, 1].
+        interpolation: A key of `FILTERS`.
+
+    Source: Szegedy et al., CVPR 2015, with torchvision's ten attempts and its ratios of sides, 3/4 to 4/3.
+    """
+
+    crop_px: int = 224
+    seed: int = 0
+    least: float = 0.08
+    interpolation: str = "bicubic"
+
+    def __call__(self, image: Image.Image, place: int) -> Image.Image:
+        """Return the part for this place."""
+        random = np.random.default_rng((self.seed, place))
+        mirror = random.random() < 0.5
+        left, top, width, height = self._part(image.size, random)
+        box = (left, top, left + width, top + height)
+        image = image.resize((self.crop_px, self.crop_px), FILTERS[self.interpolation], box=box)
+        return image.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if mirror else image
+
+    def _part(self, size: tuple[int, int], random: np.random.Generator) -> tuple[int, int, int, int]:
+        for _ in range(10):
+            area = size[0] * size[1] * random.uniform(self.least, 1)
+            ratio = np.exp(random.uniform(np.log(3 / 4), np.log(4 / 3)))
+            width, height = round((area * ratio) ** 0.5), round((area / ratio) ** 0.5)
+            if 0 < width <= size[0] and 0 < height <= size[1]:
+                left, top = random.integers(0, (size[0] - width + 1, size[1] - height + 1))
+                return left, top, width, height
+        side = min(size)
+        return (size[0] - side) // 2, (size[1] - side) // 2, side, side
 
 
 @dataclass(frozen=True)
@@ -66,11 +108,11 @@ class Files:
 
     def __getitem__(self, index: int | np.ndarray) -> np.ndarray:
         if isinstance(index, int | np.integer):
-            return self._decode(self.paths[index])
+            return self._decode(self.paths[index], int(index))
         with ThreadPoolExecutor(8) as pool:  # Pillow gives up the lock while it decodes and scales
             return _stack([self.paths[place] for place in index], list(pool.map(self.__getitem__, index)))
 
-    def _decode(self, path: Path) -> np.ndarray:
+    def _decode(self, path: Path, place: int) -> np.ndarray:
         try:
             with Image.open(path) as image:
                 picture = image.convert("RGB")
@@ -78,7 +120,7 @@ class Files:
             raise DataError(f"{path} must exist; listed but not there; a partial copy?") from None
         except (OSError, SyntaxError, ValueError, EOFError) as error:
             raise DataError(f"{path} must be a whole image; {error}; truncated, or not an image?") from None
-        return np.asarray(self.transform(picture) if self.transform else picture)
+        return np.asarray(self.transform(picture, place) if self.transform else picture)
 
 
 def _stack(paths: list[Path], pictures: list[np.ndarray]) -> np.ndarray:
@@ -124,6 +166,16 @@ class Labelled:
         x = self.x
         x = replace(x, paths=[x.paths[place] for place in indices]) if isinstance(x, Files) else x[indices]
         return Labelled(x, self.labels[indices], self.class_names)
+
+    def transformed(self, transform: Transform | None) -> "Labelled":
+        """Return the same pictures under another transform.
+
+        Raises:
+            ArgumentError: The pictures are in memory, so that they have their size already.
+        """
+        if not isinstance(self.x, Files):
+            raise ArgumentError("only pictures in files take a transform; these are in memory; another data set meant?")
+        return replace(self, x=replace(self.x, transform=transform))
 
     def tensors(self, indices: np.ndarray | None = None) -> TensorView:
         """Decode what is not in memory yet and return all pictures, or those at `indices`, as tensors.

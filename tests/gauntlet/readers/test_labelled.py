@@ -10,7 +10,7 @@ from torch.utils.data import DataLoader
 from torchvision.transforms import v2
 
 from gauntlet.errors import ArgumentError, DataError
-from gauntlet.readers.labelled import CentreCrop, Files, Labelled, balanced_order, hold_out
+from gauntlet.readers.labelled import CentreCrop, Files, Labelled, RandomCrop, balanced_order, hold_out
 
 
 def smooth(width: int, height: int, *, seed: int = 0) -> Image.Image:
@@ -107,3 +107,32 @@ def test_bad_files_are_named(files):
 def test_a_bad_transform_is_named(settings, part):
     with pytest.raises(ArgumentError, match=part):
         CentreCrop(*settings)
+
+
+def test_a_random_crop_depends_on_seed_and_place_alone(files):
+    split = Labelled(Files([files[2]] * 8), np.zeros(8, np.int64), ["a"])
+    first = split.transformed(RandomCrop(16, seed=1)).tensors().x
+    assert first.shape == (8, 3, 16, 16)
+    assert torch.equal(first[5], split.transformed(RandomCrop(16, seed=1))[5][0])
+    assert len({bytes(picture.numpy()) for picture in first}) == 8
+    assert not torch.equal(first, split.transformed(RandomCrop(16, seed=2)).tensors().x)
+
+
+def test_a_random_crop_keeps_its_area_and_ratio():
+    """On a picture whose value is its own place, the part can be read off its corners."""
+    ramp = np.zeros((100, 200, 3), np.uint8)
+    ramp[..., 0], ramp[..., 1] = np.arange(200), np.arange(100)[:, None]
+    image = Image.fromarray(ramp)
+    mirrored = 0
+    for place in range(200):
+        part = np.asarray(RandomCrop(50, least=0.2)(image, place)).astype(int)
+        width, height = abs(part[25, -1, 0] - part[25, 0, 0]), part[-1, 25, 1] - part[0, 25, 1]
+        mirrored += part[25, 0, 0] > part[25, -1, 0]
+        assert (width + 3) * (height + 3) > 0.18 * 20000
+        assert 0.7 < (width + 3) / (height + 3) < 1.45
+    assert 70 < mirrored < 130
+
+
+def test_pictures_in_memory_take_no_transform():
+    with pytest.raises(ArgumentError, match="only pictures in files"):
+        Labelled(np.zeros((1, 2, 2, 3), np.uint8), np.zeros(1, np.int64), ["a"]).transformed(None)
