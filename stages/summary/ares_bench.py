@@ -1,8 +1,7 @@
 """ARES-Bench in the report: which model keeps how much under which budget, and which numbers are not to be believed."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 
 from stages.summary import ares_bench_lines, ares_bench_pairs
 from stages.summary.ares_bench_models import NORM, Model, Models, common_budget, deal
@@ -13,6 +12,9 @@ from stages.summary.robust_results import ares
 
 MARGIN = 0.03
 """Rate by which a borrowed attack must beat the model's own before it is called a sign of masked gradients."""
+
+NAMED = 4
+"""Models that a problem names before it counts them."""
 
 
 @dataclass(frozen=True)
@@ -87,10 +89,10 @@ def finding(scores: list[Score]) -> str:
     """Say who keeps most at the common budget and who least, then name every number in doubt, with its reason."""
     dealt = deal(scores)
     said = [_standing(models) for models in dealt]
-    doubts = [doubt for models in dealt for model in models.models for doubt in _doubts(model)]
+    doubts = [doubt for models in dealt for doubt in _doubts(models)]
     if doubts:
         said.append(f"Not to be taken at face value: {'; '.join(doubts)}.")
-    return " ".join(filter(None, said))
+    return "\n".join(filter(None, said))
 
 
 def _standing(models: Models) -> str:
@@ -102,22 +104,29 @@ def _standing(models: Models) -> str:
     said = f"{models.data}, {words(NORM)} {budget(at)}: {best} keeps most, {_percent(kept[best])}"
     if best != worst:
         said += f"; {worst} least, {_percent(kept[worst])}"
-    reversed_pairs = _crossings(models.ranked, at=at)
-    if reversed_pairs:
-        said += f". Clean top-1 orders {reversed_pairs} neighbouring pairs the other way round"
     return f"{said}."
 
 
-def _crossings(ranked: Sequence[Model], *, at: float) -> int:
-    placed = [model for model in ranked if model.at(at) is not None]
-    placed.sort(key=lambda model: -model.at(at))
-    return sum(lower.ares.clean.value > upper.ares.clean.value for upper, lower in pairwise(placed))
+def _doubts(models: Models) -> list[str]:
+    """Say each problem once, with the models that have it."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for model in models.ranked:
+        for problem in model.ares.self_checks:
+            found.setdefault(("", problem), []).append(model.name)
+        for name, defence in model.ares.defences.items():
+            for problem in defence.problems:
+                found.setdefault((f" behind {words(name)}", problem), []).append(model.name)
+    said = [f"{_several(names)}{where}: {problem.rstrip('.')}" for (where, problem), names in found.items()]
+    return said + [doubt for model in models.ranked for doubt in _borrowed(model)]
 
 
-def _doubts(model: Model) -> list[str]:
-    said = [f"{model.name}: {problem}" for problem in model.ares.self_checks]
-    for name, defence in model.ares.defences.items():
-        said += [f"{model.name} behind {words(name)}: {problem}" for problem in defence.problems]
+def _several(names: list[str]) -> str:
+    return ", ".join(names) if len(names) <= NAMED else f"{', '.join(names[:NAMED])} and {len(names) - NAMED} more"
+
+
+def _borrowed(model: Model) -> list[str]:
+    """Name each attack that works better when made on another model than through this one."""
+    said = []
     for attack, sources in model.ares.transfer.items():
         own = sources.get(model.name)
         other = min((name for name in sources if name != model.name), key=sources.__getitem__, default=None)
@@ -126,7 +135,7 @@ def _doubts(model: Model) -> list[str]:
                 f"{model.name}: {words(attack)} made on {other} leaves {_percent(sources[other])}, less than its own "
                 f"{_percent(own)}, which speaks for masked gradients"
             )
-    return [part.rstrip(".") for part in said]
+    return said
 
 
 def _percent(rate: float) -> str:

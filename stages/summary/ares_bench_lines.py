@@ -6,7 +6,7 @@ from stages.summary.ares_bench_models import NORM, Model, Models, common_budget,
 from stages.summary.charts import Chart
 from stages.summary.figures import budget, percent, span, words
 from stages.summary.lines import bands, loudest
-from stages.summary.planes import front, plane
+from stages.summary.planes import apart, front, plane
 
 NORMS = ("linf", "l2", "l1")
 POINTED = "The line under the pointer stands out with its band; the legend singles one out."
@@ -83,12 +83,16 @@ def _trade_off(models: Models) -> Chart | None:
     if not placed:
         return None
     ahead = front([(model.ares.clean.value, model.at(at)) for model in placed])
-    rows = [_placed(model, at=at, ahead=number in ahead) for number, model in enumerate(placed)]
+    shown = [placed[number] for number in ahead]
+    named = {shown[number].name for number in apart([(model.ares.clean.value, model.at(at)) for model in shown])}
+    rows = [
+        _placed(model, at=at, ahead=number in ahead, named=model.name in named) for number, model in enumerate(placed)
+    ]
     return Chart(
         name=f"ares_bench-plane-{models.data}",
         title=f"Clean against robust: {models.data}",
         caption=(
-            f"Up: read off the {words(NORM)} curve at {budget(at)}, with the curve’s band. Dashed: the front of the "
+            f"Up: read off the {words(NORM)} curve at {budget(at)}, with its interval. Dashed: the front of the "
             "models that no other beats in both. The pointer names every point. Drag to pan, Ctrl-scroll to zoom."
         ),
         spec=plane(
@@ -112,11 +116,11 @@ def _trade_off(models: Models) -> Chart | None:
     )
 
 
-def _placed(model: Model, *, at: float, ahead: bool) -> dict:
+def _placed(model: Model, *, at: float, ahead: bool, named: bool) -> dict:
     curve, clean, trained = model.ares.curves[NORM], model.ares.clean, model.ares.trained
     here = place(curve, at)
     return (
-        {"name": model.name, "kind": model.kind, "front": ahead, "label": model.name if ahead else ""}
+        {"name": model.name, "kind": model.kind, "front": ahead, "label": model.name if named else ""}
         | {"x": percent(clean.value), "x_low": percent(clean.low), "x_high": percent(clean.high)}
         | {"y": percent(curve.robust_top1[here]), "y_low": percent(curve.low[here])}
         | {"y_high": percent(curve.high[here]), "range": span(curve.low[here], curve.high[here])}

@@ -9,6 +9,8 @@ from stages.summary.robust_results import Ares, Curve, ares
 
 NORM = "linf"
 """The norm of the trade-off plane and of the median radius in the overview."""
+ROUNDING = 1e-4
+"""Relative room for a budget that was written with fewer digits."""
 DEFAULT_EPS = 8 / 255
 """Where no model was trained against a budget."""
 
@@ -53,17 +55,17 @@ class Models:
 
 def place(curve: Curve, eps: float) -> int:
     """Return the index of the curve's largest budget up to `eps`, or the first."""
-    below = [number for number, radius in enumerate(curve.budgets) if radius <= eps * (1 + 1e-6)]
+    below = [number for number, radius in enumerate(curve.budgets) if radius <= eps * (1 + ROUNDING)]
     return below[-1] if below else 0
 
 
 def deal(scores: Sequence[Score]) -> list[Models]:
-    """Deal the scores to their data sets, in the order of the names."""
+    """Deal the scores to their data sets, the one with most models first."""
     dealt: dict[str, list[Model]] = {}
     for score in scores:
         found = ares(score)
         dealt.setdefault(found.data, []).append(Model(score.subject, score.headline.value, found))
-    return [Models(data, tuple(dealt[data])) for data in sorted(dealt)]
+    return [Models(data, tuple(dealt[data])) for data in sorted(dealt, key=lambda data: (-len(dealt[data]), data))]
 
 
 def common_budget(models: Models) -> float:

@@ -31,7 +31,8 @@ def _transfer(models: Models) -> Chart | None:
         name=f"ares_bench-transfer-{models.data}",
         title=f"Transfer matrix: {models.data}",
         caption=(
-            "Top-1 (%) that the model of the column keeps under attacks made on the model of the row; pale is broken. "
+            "Top-1 (%) that the model of the column keeps under attacks made on the model of the row: the "
+            "fainter, the less is left. "
             "Outlined: attacked through itself, which should be the lowest of its column."
         ),
         spec=heat(

@@ -1,11 +1,12 @@
 """FGSM-LAW in the report: robust accuracy by training method, what it costs, and whose training collapsed."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from stages.summary.charts import Chart, dots
 from stages.summary.figures import THIN, budget, percent, span, words
-from stages.summary.planes import front, plane
+from stages.summary.planes import apart, front, plane
 from stages.summary.readings import Interval, Score
 from stages.summary.robust_results import Law, law
 
@@ -56,15 +57,15 @@ class Group:
 
 
 def groups(scores: Sequence[Score]) -> list[Group]:
-    """Deal the variants to their data and eps, in that order."""
+    """Deal the variants to their data and eps, the largest group first."""
     dealt: dict[tuple[str, float], list[Variant]] = {}
     for score in scores:
         found = law(score)
-        key = (found.training.data, round(found.training.eps, 6))
+        key = (found.training.data, round(found.training.eps, 5))
         dealt.setdefault(key, []).append(Variant(score.subject, found))
     return [
         Group(data, eps, tuple(sorted(dealt[data, eps], key=lambda variant: (-variant.robust.value, variant.name))))
-        for data, eps in sorted(dealt)
+        for data, eps in sorted(dealt, key=lambda key: (-len(dealt[key]), key))
     ]
 
 
@@ -116,7 +117,7 @@ def finding(scores: list[Score]) -> str:
     odd = [f"{variant.name} ({group.title})" for group, variant in variants if not variant.law.monotone]
     if odd:
         said.append(f"A stronger attack left more than a weaker one, so the numbers are in doubt: {'; '.join(odd)}.")
-    return " ".join(said)
+    return "\n".join(said)
 
 
 def _most_robust(group: Group) -> str:
@@ -183,8 +184,11 @@ def _by_method(group: Group) -> Chart:
 
 
 def _cost(group: Group) -> Chart:
-    ahead = front([(-variant.law.cost.relative, variant.robust.value) for variant in group.variants])
-    rows = [_priced(variant, place in ahead) for place, variant in enumerate(group.variants)]
+    standing = [variant for variant in group.variants if not variant.collapsed]
+    places = front([(-variant.law.cost.relative, variant.robust.value) for variant in standing])
+    ahead = {standing[place].name for place in places}
+    named = _named(group, ahead)
+    rows = [_priced(variant, ahead=variant.name in ahead, named=variant.name in named) for variant in group.variants]
     kinds = [kind for kind in (ON_FRONT, COLLAPSED, BEHIND) if any(row["kind"] == kind for row in rows)]
     return Chart(
         name=f"fgsm_law-cost-{group.slug}",
@@ -221,9 +225,16 @@ def _cost(group: Group) -> Chart:
     )
 
 
-def _priced(variant: Variant, ahead: bool) -> dict:
+def _named(group: Group, ahead: set[str]) -> set[str]:
+    """Choose whose names stand beside their points: the compared, then the front, as far as they do not overlap."""
+    wanted = [variant for method in COMPARED for variant in group.variants if variant.law.training.method == method]
+    wanted += [variant for variant in group.variants if variant.name in ahead and variant not in wanted]
+    places = apart([(math.log(variant.law.cost.relative), variant.robust.value) for variant in wanted])
+    return {wanted[place].name for place in places}
+
+
+def _priced(variant: Variant, *, ahead: bool, named: bool) -> dict:
     found, robust = variant.law, variant.robust
-    named = ahead or found.training.method in COMPARED
     last = found.last.get("pgd_50")
     return (
         {"name": variant.name, "kind": COLLAPSED if variant.collapsed else ON_FRONT if ahead else BEHIND}

@@ -83,7 +83,7 @@ def budget(eps: float) -> str:
     ('8/255', '0.3', '0.5')
     """
     levels = 255 * eps
-    whole = abs(levels - round(levels)) < 1e-4 and round(levels) <= LARGEST_BUDGET
+    whole = abs(levels - round(levels)) < 1e-2 and round(levels) <= LARGEST_BUDGET
     return f"{round(levels)}/255" if whole else f"{eps:.4g}"
 
 

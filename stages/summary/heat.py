@@ -7,6 +7,8 @@ from stages.summary.charts import INK, SERIES, plain_frame
 CELL_PX = 26
 NUMBER_PX = 25
 """Narrowest cell that still shows its number."""
+LEAST_PX = 7
+"""Smallest letters of a column's name."""
 STRONG = 55
 """Per cent above which a cell is so dark that its number takes the paper's colour."""
 
@@ -38,7 +40,9 @@ def heat(
         "x": {"field": "column", "type": "nominal", "sort": list(across), "title": across_title},
         "y": {"field": "row", "type": "nominal", "sort": list(up), "title": up_title, "axis": {"labelLimit": 130}},
     }
-    places["x"]["axis"] = {"labelAngle": -40, "orient": "bottom", "labelLimit": 130, "labelOverlap": False}
+    pitch = f"width / {max(len(across), 1)}"
+    letters = {"expr": f"max({LEAST_PX}, min(12, {pitch}))"}
+    places["x"]["axis"] = {"labelAngle": -60, "labelLimit": 130, "labelOverlap": False, "labelFontSize": letters}
     tooltip = [
         {"field": "row", "type": "nominal", "title": up_title},
         {"field": "column", "type": "nominal", "title": across_title},
@@ -51,7 +55,7 @@ def heat(
         "text": {"field": "value", "type": "quantitative", "format": ".0f"},
         "fill": {"condition": {"test": f"datum.value > {STRONG}", "value": "var(--paper)"}, "value": INK},
     }
-    fits = {"expr": f"width / {max(len(across), 1)} >= {NUMBER_PX} ? 11 : 0"}
+    fits = {"expr": f"{pitch} >= {NUMBER_PX} ? 11 : 0"}
     cell = {
         "mark": {"type": "rect", "fill": SERIES[0], "strokeWidth": 1.5},
         "encoding": places | {"fillOpacity": shade, "stroke": outline, "tooltip": tooltip},

@@ -7,6 +7,8 @@ from stages.summary.charts import INK, SOFT, chosen, colour, faded, frame, layer
 TICKS = (1, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 50)
 """Labelled places of an axis of ratios."""
 HEIGHT_PX = 360
+ROOM = (0.12, 0.06)
+"""Share of the width and of the height that a label takes."""
 
 
 def front(points: Sequence[tuple[float, float]]) -> list[int]:
@@ -25,6 +27,24 @@ def front(points: Sequence[tuple[float, float]]) -> list[int]:
     for place in sorted(range(len(points)), key=lambda place: (-points[place][0], -points[place][1], place)):
         if points[place][1] > best:
             best = points[place][1]
+            kept.append(place)
+    return kept
+
+
+def apart(points: Sequence[tuple[float, float]]) -> list[int]:
+    """Return the places of the points whose labels fit: each is left out that would cover one before it.
+
+    Args:
+        points: As drawn (take the logarithm first where the axis is one), the most telling first.
+
+    >>> apart([(0, 0), (1, 1), (0.99, 0.99), (1, 0)])
+    [0, 1, 3]
+    """
+    across, up = (max(axis) - min(axis) or 1.0 for axis in zip(*points, strict=True)) if points else (1.0, 1.0)
+    kept: list[int] = []
+    for place, (x, y) in enumerate(points):
+        others = (points[other] for other in kept)
+        if all(abs(x - left) > ROOM[0] * across or abs(y - low) > ROOM[1] * up for left, low in others):
             kept.append(place)
     return kept
 
@@ -59,8 +79,10 @@ def plane(
     ]
     stairs = {"type": "line", "stroke": SOFT, "strokeDash": [5, 4], "strokeWidth": 1.2}
     stairs["interpolate"] = "step-after" if cost else "step-before"
-    bar = {"type": "rule", "strokeWidth": 1.6}
-    beside = {"type": "text", "align": "left", "dx": 8, "dy": -9, "fontSize": 11, "fill": INK}
+    bar = {"type": "rule", "strokeWidth": 1.6, "strokeOpacity": 0.5}
+    right = "scale('x', datum.x) > 0.8 * width"
+    beside = {"type": "text", "dy": -9, "fontSize": 11, "fill": INK}
+    beside |= {"align": {"expr": f"{right} ? 'right' : 'left'"}, "dx": {"expr": f"{right} ? -8 : 8"}}
     upright = {"x": across, "y": up | {"field": "y_low"}, "y2": {"field": "y_high"}} | tint
     level = {"x": across | {"field": "x_low"}, "x2": {"field": "x_high"}, "y": up} | tint
     layers = [
