@@ -3,27 +3,16 @@
 import importlib
 import inspect
 from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
-from torch import Tensor, nn
+from torch import nn
 
 from gauntlet.errors import ArgumentError, UnavailableError
-from gauntlet.models.convnet import Normalize, convnet
+from gauntlet.models.convnet import convnet
+from gauntlet.models.preprocessing import NAMED, Normalized, of_timm, of_torchvision, with_gelu
 from gauntlet.models.resnet import RESNETS
 
 Settings = Mapping[str, object]
-
-
-class Normalized(nn.Module):
-    """A classifier that takes pixels in [0, 1] and normalises inside."""
-
-    def __init__(self, network: nn.Module) -> None:
-        super().__init__()
-        self.normalize = Normalize()
-        self.network = network
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map B x 3 x H x W pixels in [0, 1] to B x C logits."""
-        return self.network(self.normalize(x))
 
 
 def _gauntlet(name: str, classes: int, settings: Settings) -> nn.Module:
@@ -42,10 +31,14 @@ def _torchvision(name: str, classes: int, settings: Settings) -> nn.Module:
         raise ArgumentError(f"torchvision must know the model; it has none named {name!r}; misspelt?")
     detector = name in models.list_models(module=models.detection)
     counted = {} if "weights" in settings else {"num_classes": classes + 1 if detector else classes}
-    if detector and "weights" not in settings:
-        counted["weights_backbone"] = None
-    network = models.get_model(name, **(counted | dict(settings)))
-    return network if detector else Normalized(network)
+    if detector:
+        if "weights" not in settings:
+            counted["weights_backbone"] = None
+        return models.get_model(name, **(counted | dict(settings)))
+    wanted = _wanted(settings, default="imagenet")
+    preprocessing = NAMED.get(wanted.preprocessing) or of_torchvision(name, str(settings.get("weights", "DEFAULT")))
+    network = models.get_model(name, **(counted | wanted.builder))
+    return Normalized(with_gelu(network) if wanted.gelu else network, preprocessing)
 
 
 def _timm(name: str, classes: int, settings: Settings) -> nn.Module:
@@ -53,7 +46,31 @@ def _timm(name: str, classes: int, settings: Settings) -> nn.Module:
 
     if name.partition(".")[0] not in timm.list_models():
         raise ArgumentError(f"timm must know the model; it has none named {name!r}; misspelt?")
-    return Normalized(timm.create_model(name, num_classes=classes, **settings))
+    wanted = _wanted(settings, default="own" if settings.get("pretrained") else "imagenet")
+    network = timm.create_model(name, num_classes=classes, **wanted.builder)
+    return Normalized(
+        with_gelu(network) if wanted.gelu else network, NAMED.get(wanted.preprocessing) or of_timm(network)
+    )
+
+
+class _Wanted(NamedTuple):
+    """Settings that are ours, and those left for the family's own builder."""
+
+    preprocessing: str
+    gelu: bool
+    builder: dict[str, object]
+
+
+def _wanted(settings: Settings, *, default: str) -> _Wanted:
+    left = dict(settings)
+    preprocessing, activation = left.pop("preprocessing", default), left.pop("activation", "relu")
+    for key, value, known in (
+        ("preprocessing", preprocessing, ("own", *NAMED)),
+        ("activation", activation, ("relu", "gelu")),
+    ):
+        if value not in known:
+            raise ArgumentError(f"settings: {key} must be one of {', '.join(known)}; got {value!r}; misspelt?")
+    return _Wanted(preprocessing, activation == "gelu", left)
 
 
 def _transformers(name: str, classes: int, settings: Settings) -> nn.Module:
@@ -91,7 +108,11 @@ def build(architecture: str, *, classes: int, settings: Settings) -> nn.Module:
         architecture: "gauntlet:fcos", "torchvision:resnet50", "timm:vit_tiny_patch16_224", "transformers:<folder>", or
             "package.module:function", which is called with `classes` (where it takes that) and the settings.
         classes: Number of classes, without a detector's background.
-        settings: Further keyword arguments of the builder; `weights: DEFAULT` asks torchvision for its own weights.
+        settings: Further keyword arguments of the builder; `weights: DEFAULT` asks torchvision for its own weights,
+            `pretrained: true` timm. Classifiers of both also take `activation: gelu`, which replaces each ReLU, and
+            `preprocessing`: "imagenet" or "inception" statistics, "none", or "own": statistics and input size of the
+            model's metadata, to which images of another size are scaled inside. Without it torchvision's models
+            get "imagenet", and timm's the same or, where pretrained, "own".
 
     Returns:
         A module that takes pixels in [0, 1]; a detector follows torchvision's convention.
