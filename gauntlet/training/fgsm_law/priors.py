@@ -27,12 +27,14 @@ from gauntlet.training.state import lend
 def retained_gradient(value: Tensor, x: Tensor) -> Tensor:
     """Return the gradient of B times a mean loss with respect to x, and keep the graph for the outer loss.
 
+    What overflows in half precision counts as zero: a prior would remember it.
+
     Args:
         value: Mean loss over the batch, float32.
         x: B x C x H x W, a leaf of the graph.
     """
     (gradient,) = torch.autograd.grad(value * (len(x) * HALF_SCALE), x, retain_graph=True)
-    return gradient / HALF_SCALE
+    return gradient.div_(HALF_SCALE).nan_to_num_(0.0, 0.0, 0.0)
 
 
 @dataclass
@@ -73,7 +75,8 @@ class Free(Method):
     def after_backward(self, model: nn.Module) -> None:
         """Move the perturbation along the gradient that the backward pass left."""
         eps = self.setting.eps
-        moved = self._used.detach() + self.alpha_per_eps * eps * self._used.grad.sign()
+        signs = self._used.grad.sign().nan_to_num_(0.0)  # an overflow under loss scaling would stay for good
+        moved = self._used.detach() + self.alpha_per_eps * eps * signs
         self._delta[: len(moved)] = clip_ball(self._x, moved, eps)
 
     def state(self) -> dict:

@@ -76,7 +76,9 @@ class GradAlign(Method):
         logits = model(batch.x + clip_ball(batch.x, start + self.alpha_per_eps * eps * attack.gradient.sign(), eps))
         noise = uniform(batch.x.shape, generator, batch.x.device).mul_(2 * eps).sub_(eps)
         nearby = (batch.x + noise).requires_grad_(True)
-        loss_nearby = functional.cross_entropy(model(nearby), batch.target) * (len(nearby) * HALF_SCALE)
+        with torch.compiler.set_stance("force_eager"):  # a compiled network has no second derivative
+            logits_nearby = model(nearby)
+        loss_nearby = functional.cross_entropy(logits_nearby, batch.target) * (len(nearby) * HALF_SCALE)
         (gradient,) = torch.autograd.grad(loss_nearby, nearby, create_graph=True)
         lam = grad_align_weight(eps) if self.lam is None else self.lam
         value = functional.cross_entropy(logits, batch.target) + lam * misalignment(attack.gradient, gradient)

@@ -155,3 +155,13 @@ def test_adversarials_stay_in_ball_and_box_and_leave_no_gradients(method):
     assert adversarial.min() >= 0
     assert adversarial.max() <= 1
     assert all(weight.grad is None for weight in model.parameters())
+
+
+def test_grad_align_takes_a_compiled_network():
+    one, plain, fast = batch(), network(), network()
+    fast.embed = torch.compile(fast.embed, backend="aot_eager")
+    losses = [begun(GradAlign(), model).loss(model, one, generator()).value for model in (plain, fast)]
+    for loss in losses:
+        loss.backward()
+    assert losses[0].item() == pytest.approx(losses[1].item(), rel=1e-5)
+    torch.testing.assert_close(plain.body.weight.grad, fast.body.weight.grad, rtol=1e-4, atol=1e-6)
