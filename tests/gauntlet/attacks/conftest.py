@@ -17,11 +17,11 @@ class Trained(NamedTuple):
 @pytest.fixture(scope="session")
 def trained() -> Trained:
     generator = torch.Generator().manual_seed(7)
-    patterns = torch.rand(10, 3, 12, 12, generator=generator)
+    patterns = torch.rand(10, 3, 11, 11, generator=generator)
 
     def draw(count: int) -> tuple[Tensor, Tensor]:
         y = torch.randint(10, (count,), generator=generator)
-        noise = torch.rand(count, 3, 12, 12, generator=generator)
+        noise = torch.rand(count, 3, 11, 11, generator=generator)
         return 0.3 * patterns[y] + 0.7 * noise, y
 
     with torch.random.fork_rng():
@@ -30,8 +30,8 @@ def trained() -> Trained:
             nn.Conv2d(3, 16, 3, stride=2), nn.ReLU(), nn.Conv2d(16, 24, 3), nn.ReLU(), nn.Flatten(), nn.Linear(216, 10)
         )
     optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
-    for _ in range(150):
-        x, y = draw(128)
+    for _ in range(80):
+        x, y = draw(64)
         optimizer.zero_grad()
         functional.cross_entropy(model(x), y).backward()
         optimizer.step()
