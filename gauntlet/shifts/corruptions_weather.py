@@ -11,6 +11,7 @@ import numpy as np
 from gauntlet.shifts.corruptions_blur import along_line, enlarged
 from gauntlet.shifts.corruptions_rounding import to_bytes
 from gauntlet.shifts.crystals import TILE_PX, frost_bank
+from gauntlet.shifts.fields import in_strips
 
 FROST_LIGHT = (115.0, 205.0)
 FROST_TINT = np.float32([-14, 2, 12])
@@ -91,8 +92,12 @@ def fog(x: np.ndarray, level: tuple[float, float], generator: np.random.Generato
     if brightest == 0:
         return x.copy()
     share = brightest / (brightest + 255 * amount)
-    veil = cv2.merge([cloud * np.float32(255 * amount * share)] * 3)
-    return to_bytes(cv2.scaleAdd(x.astype(np.float32), share, veil))
+    cloud = cloud * np.float32(255 * amount * share)
+
+    def veiled(x: np.ndarray, cloud: np.ndarray) -> np.ndarray:
+        return to_bytes(cv2.scaleAdd(x.astype(np.float32), share, cv2.merge([cloud] * 3)))
+
+    return in_strips(veiled, x, cloud)
 
 
 def diamond_square(side: int, *, decay: float, generator: np.random.Generator) -> np.ndarray:
@@ -110,13 +115,17 @@ def diamond_square(side: int, *, decay: float, generator: np.random.Generator) -
     """
     field, step = np.zeros((1, 1), np.float32), 1.0
     while len(field) < side:
-        steps = (generator.random((3, *field.shape), np.float32) - np.float32(0.5)) * np.float32(2 * step)
-        below, right = np.roll(field, -1, 0), np.roll(field, -1, 1)
-        centres = (field + below + right + np.roll(below, -1, 1)) / 4 + steps[0]
+        steps = generator.random((3, *field.shape), np.float32)
+        steps -= np.float32(0.5)
+        steps *= np.float32(2 * step)
+        wrapped = cv2.copyMakeBorder(field, 0, 1, 0, 1, cv2.BORDER_WRAP)
+        across, down = wrapped[:, :-1] + wrapped[:, 1:], wrapped[:-1, :-1] + wrapped[1:, :-1]
+        centres = steps[0] + (across[:-1] + across[1:]) * np.float32(0.25)
+        around = cv2.copyMakeBorder(centres, 1, 0, 1, 0, cv2.BORDER_WRAP)
         grown = np.empty((2 * len(field), 2 * len(field)), np.float32)
         grown[::2, ::2], grown[1::2, 1::2] = field, centres
-        grown[::2, 1::2] = (field + right + centres + np.roll(centres, 1, 0)) / 4 + steps[1]
-        grown[1::2, ::2] = (field + below + centres + np.roll(centres, 1, 1)) / 4 + steps[2]
+        grown[::2, 1::2] = steps[1] + (across[:-1] + centres + around[:-1, 1:]) * np.float32(0.25)
+        grown[1::2, ::2] = steps[2] + (down + centres + around[1:, :-1]) * np.float32(0.25)
         field, step = grown, step / decay
     field -= field.min()
     return field / max(float(field.max()), 1e-12)
