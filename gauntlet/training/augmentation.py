@@ -97,7 +97,8 @@ def cutout(x: Tensor, *, side_px: int, generator: torch.Generator) -> Tensor:
     for share, size in zip(centre, (height, width), strict=True):
         offset = torch.arange(size, device=x.device) - (share * size).floor()
         inside.append((offset >= -half) & (offset < half))
-    return x.masked_fill((inside[0][:, :, None] & inside[1][:, None, :])[:, None], 0)
+    kept = ~(inside[0][:, :, None] & inside[1][:, None, :])
+    return x * kept[:, None]  # unlike masked_fill, this keeps the memory format
 
 
 def mixup(x: Tensor, target: Tensor, *, alpha: float, generator: torch.Generator) -> Mixed:

@@ -114,21 +114,28 @@ def start(
     return TrainingState(model, optimizer, scheduler, generator)
 
 
-def multistep(optimizer: torch.optim.Optimizer, *, lr: float, steps: int, turns: tuple[float, ...]) -> LRScheduler:
-    """Hold lr and divide it by ten at each of `turns`, shares of the run (LAW: 99/110 and 104/110)."""
+def multistep(optimizer: torch.optim.Optimizer, *, steps: int, turns: tuple[float, ...]) -> LRScheduler:
+    """Hold the rate and divide it by ten at each of `turns`, shares of the run (LAW: 99/110 and 104/110)."""
     # A hair below the share: a turn that falls on a step must not slip behind it by rounding.
     return LambdaLR(optimizer, lambda step: 0.1 ** sum(step >= turn * steps - 1e-6 for turn in turns))
 
 
-def cyclic(optimizer: torch.optim.Optimizer, *, lr: float, steps: int, turns: tuple[float, ...]) -> LRScheduler:
-    """Rise from zero to lr at the share `turns[0]` of the run, and fall to zero at its end, both in a line."""
+def cyclic(optimizer: torch.optim.Optimizer, *, steps: int, turns: tuple[float, ...]) -> LRScheduler:
+    """Rise from zero to the optimiser's rate at the share `turns[0]` of the run, then fall to zero, both in a line."""
     peak = turns[0] * steps
     return LambdaLR(optimizer, lambda step: step / peak if step < peak else max(0.0, (steps - step) / (steps - peak)))
 
 
-def one_cycle(optimizer: torch.optim.Optimizer, *, lr: float, steps: int, turns: tuple[float, ...]) -> LRScheduler:
-    """Rise to lr at the share `turns[0]` of the run and fall, both along a cosine; the momentum goes the other way."""
-    return OneCycleLR(optimizer, lr, total_steps=max(2, steps + 1), pct_start=turns[0])
+def one_cycle(optimizer: torch.optim.Optimizer, *, steps: int, turns: tuple[float, ...]) -> LRScheduler:
+    """Rise from a 25th to the optimiser's rate at the share `turns[0]`, then fall to zero, along cosines."""
+    peak = turns[0] * steps
+
+    def factor(step: int) -> float:
+        if step < peak:
+            return 0.04 + 0.96 * (1 - math.cos(math.pi * step / peak)) / 2
+        return (1 + math.cos(math.pi * min(1.0, (step - peak) / (steps - peak)))) / 2
+
+    return LambdaLR(optimizer, factor)
 
 
 SCHEDULES: dict[str, Callable[..., LRScheduler]] = {f.__name__: f for f in (multistep, cyclic, one_cycle)}
@@ -167,4 +174,4 @@ def start_sgd(
     weights, steps = [p for p in model.parameters() if p.requires_grad], max(1, steps)
     # The fused step is one kernel instead of three a weight, on the CPU too.
     optimizer = torch.optim.SGD(weights, lr=lr, momentum=momentum, weight_decay=weight_decay, fused=True)
-    return TrainingState(model, optimizer, SCHEDULES[schedule](optimizer, lr=lr, steps=steps, turns=turns), generator)
+    return TrainingState(model, optimizer, SCHEDULES[schedule](optimizer, steps=steps, turns=turns), generator)

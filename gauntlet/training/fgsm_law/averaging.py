@@ -47,8 +47,12 @@ class Ema(NoAveraging):
     def begin(self, model: nn.Module) -> None:
         """Start from a copy of the model."""
         self.shadow = copy.deepcopy(model).eval().requires_grad_(False)
-        tensors = list(self.shadow.state_dict().values())
-        self._taken = torch.zeros((), dtype=torch.int64, device=tensors[0].device)
+        # Both keep their tensors for life, so that the pairs need not be gathered at every step.
+        pairs = list(zip(self.shadow.state_dict().values(), model.state_dict().values(), strict=True))
+        self._counters = [pair for pair in pairs if not pair[0].is_floating_point()]
+        floats = [pair for pair in pairs if pair[0].is_floating_point()]
+        self._averaged, self._weights = [old for old, _ in floats], [new for _, new in floats]
+        self._taken = torch.zeros((), dtype=torch.int64, device=pairs[0][0].device)
 
     def healthy(self, loss: Loss) -> Tensor:
         """Return whether a minibatch is taken in, as a bool tensor on the device."""
@@ -61,15 +65,11 @@ class Ema(NoAveraging):
         keep = ((self._taken + 1) / (self._taken + 10)).clamp(max=self.decay)
         share = torch.where(healthy, 1 - keep, 0.0)
         self._taken += healthy
-        pairs = list(zip(self.shadow.state_dict().values(), model.state_dict().values(), strict=True))
-        floats = [pair for pair in pairs if pair[0].is_floating_point()]
-        shadow, weights = [pair[0] for pair in floats], [pair[1] for pair in floats]
-        steps = torch._foreach_sub(weights, shadow)
+        steps = torch._foreach_sub(self._weights, self._averaged)
         torch._foreach_mul_(steps, share)
-        torch._foreach_add_(shadow, steps)
-        for old, new in pairs:
-            if not old.is_floating_point():
-                old.copy_(torch.where(healthy, new, old))
+        torch._foreach_add_(self._averaged, steps)
+        for old, new in self._counters:
+            old.copy_(torch.where(healthy, new, old))
 
     def state(self) -> dict:
         """Return the shadow's weights and the number of steps taken in."""

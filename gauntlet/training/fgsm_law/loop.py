@@ -11,7 +11,7 @@ from gauntlet.errors import ArgumentError
 from gauntlet.training.augmentation import BatchAugmentation, augment
 from gauntlet.training.fgsm_law.averaging import NoAveraging
 from gauntlet.training.fgsm_law.method import Batch, Method, Setting
-from gauntlet.training.state import TrainingState, finite
+from gauntlet.training.state import TrainingState, finite, lend
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -188,30 +188,36 @@ def train(
         step = state.epoch * setting.steps_per_epoch * method.replays
         seen, total, right_adv = 0, torch.zeros((), device=setting.device), 0
         order = torch.randperm(setting.images, generator=state.generator)
-        chosen = data.batches(order, batch=batch)
-        for number, (images, y, index) in zip(range(setting.steps_per_epoch), chosen, strict=False):
-            images, target = augment(
-                images, y, how, classes=setting.classes, generator=state.generator, channels_last=speed.channels_last
-            )
-            y = target.argmax(1) if how.mixup or how.cutmix else y
-            epoch = state.epoch + number / setting.steps_per_epoch
-            for _ in range(method.replays):
-                with speed.autocast(setting.device), quickened(model, compiled):
-                    loss = method.loss(model, Batch(images, y, target, index, step, epoch), state.generator)
-                state.optimizer.zero_grad(set_to_none=True)
-                scaler.scale(loss.value).backward()
-                scaler.unscale_(state.optimizer)
-                method.after_backward(model)
-                if clip_norm is not None:
-                    nn.utils.clip_grad_norm_(weights, clip_norm)
-                scaler.step(state.optimizer)
-                scaler.update()
-                averaging.after_step(model, loss)
-                state.scheduler.step()
-                step += 1
-                seen += len(images)
-                total += loss.value.detach().float() * len(images)
-                right_adv += loss.right_adv
+        steps = zip(range(setting.steps_per_epoch), data.batches(order, batch=batch), strict=False)
+        with lend(state.generator, device=setting.device), quickened(model, compiled):
+            for number, (images, y, index) in steps:
+                images, target = augment(
+                    images,
+                    y,
+                    how,
+                    classes=setting.classes,
+                    generator=state.generator,
+                    channels_last=speed.channels_last,
+                )
+                y = target.argmax(1) if how.mixup or how.cutmix else y
+                epoch = state.epoch + number / setting.steps_per_epoch
+                for _ in range(method.replays):
+                    with speed.autocast(setting.device):
+                        loss = method.loss(model, Batch(images, y, target, index, step, epoch), state.generator)
+                    state.optimizer.zero_grad(set_to_none=True)
+                    scaler.scale(loss.value).backward()
+                    scaler.unscale_(state.optimizer)
+                    method.after_backward(model)
+                    if clip_norm is not None:
+                        nn.utils.clip_grad_norm_(weights, clip_norm)
+                    scaler.step(state.optimizer)
+                    scaler.update()
+                    averaging.after_step(model, loss)
+                    state.scheduler.step()
+                    step += 1
+                    seen += len(images)
+                    total += loss.value.detach().float() * len(images)
+                    right_adv += loss.right_adv
         state.epoch += 1
         mean = finite(total / max(1, seen), epoch=state.epoch)
         method.after_epoch(model, state.epoch)
