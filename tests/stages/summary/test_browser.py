@@ -1,18 +1,14 @@
 """The report in a real browser: it opens from disk, decodes its pictures, moves its charts and stays silent."""
 
 import json
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, sync_playwright
+from playwright.sync_api import Browser, Locator, Page
 
 from tests.fixtures.scores import write_results
 from tests.stages.summary.test_report import HOSTILE, make
-
-PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
-ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking")
 
 
 @pytest.fixture(scope="module")
@@ -24,18 +20,6 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     gallery["rows"][0]["caption"] = gallery["rows"][0]["images"][0]["label"] = HOSTILE
     file.write_text(json.dumps(gallery))
     return make(data, data / "report")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    program = next(filter(None, map(shutil.which, PROGRAMS)), None)
-    if program is None:
-        pytest.fail(
-            "a Chromium must be on PATH to look at the report; install it: apt-get install chromium", pytrace=False
-        )
-    with sync_playwright() as playwright:
-        with playwright.chromium.launch(executable_path=program, args=ARGUMENTS) as browser:
-            yield browser
 
 
 @pytest.fixture(scope="module")
