@@ -101,6 +101,19 @@ def own_classes(architecture: str, settings: Settings) -> list[str] | None:
     return [category for category in categories if category != "__background__"]
 
 
+def own_weights(architecture: str) -> dict[str, object]:
+    """Return the settings that ask a package for its own weights and preprocessing; empty for any other family."""
+    family, _, name = architecture.partition(":")
+    if family == "timm":
+        return {"pretrained": True, "preprocessing": "own"}
+    if family == "torchvision":
+        from torchvision import models
+
+        detector = name in models.list_models(module=models.detection)
+        return {"weights": "DEFAULT"} | ({} if detector else {"preprocessing": "own"})
+    return {}
+
+
 def build(architecture: str, *, classes: int, settings: Settings) -> nn.Module:
     """Build a model.
 
