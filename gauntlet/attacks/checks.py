@@ -1,6 +1,7 @@
 """What an attack refuses before it computes: one line that says what must hold, what came, and the likely slip."""
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -85,6 +86,22 @@ def check_logits(logits: Tensor, y: Tensor) -> None:
         raise ArgumentError(f"logits must be finite; {count} of {len(y)} images got NaN or infinity")
     if (values >= 0).all() and ((values.sum(1) - 1).abs() < _SUM_TOLERANCE).all():
         raise ArgumentError("the model must return logits; its rows are probabilities: leave its softmax out")
+
+
+def checking_first(loss: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Tensor, Tensor], Tensor]:
+    """Return the loss with `check_logits` before its first call: a label that fits no class must not reach it.
+
+    Args:
+        loss: (logits, y) to [B].
+    """
+    waiting = [check_logits]
+
+    def checked(logits: Tensor, y: Tensor) -> Tensor:
+        while waiting:
+            waiting.pop()(logits, y)
+        return loss(logits, y)
+
+    return checked
 
 
 def _check_pixels(x: Tensor) -> None:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from gauntlet.attacks.balls import direction, into_box, per_image
 from gauntlet.attacks.balls import random_start as start_at_random
-from gauntlet.attacks.checks import check_inputs, check_logits
+from gauntlet.attacks.checks import check_inputs, check_logits, checking_first
 from gauntlet.attacks.losses import LOSSES
 from gauntlet.attacks.noise import Noise
 from gauntlet.errors import ArgumentError
@@ -188,7 +188,7 @@ def pgd(
     if random_start and generator is None:
         raise ArgumentError("generator must be given with random_start; got None")
     eps, alpha = (per_image(value, x).expand(len(x), 1, 1, 1) for value in (eps, alpha))
-    result = x.clone()
+    result, ascended = x.clone(), checking_first(LOSSES[loss])
     # Without a random start the first step's own forward pass is at x and tells who is wrong already.
     left = right(model, x, y) if random_start and stop_early else torch.ones_like(y, dtype=torch.bool)
     index = left.nonzero()[:, 0]
@@ -202,7 +202,7 @@ def pgd(
         images, radii = x[index], eps[index]
         begin = start_at_random(noise, images, eps=radii, norm=norm) if noise else images
         climb = _Climb(images, begin, y[index], radii, alpha[index])
-        result[index] = _climbed(model, climb, steps=steps, norm=norm, loss=LOSSES[loss], stop_early=stop_early)
+        result[index] = _climbed(model, climb, steps=steps, norm=norm, loss=ascended, stop_early=stop_early)
     return result
 
 
@@ -225,10 +225,8 @@ def _climbed(
 ) -> Tensor:
     result = climb.x_adv.clone()
     place = torch.arange(len(result), device=result.device)
-    for step in range(steps):
+    for _ in range(steps):
         slope, logits, _ = gradient(model, climb.x_adv, climb.y, loss=loss)
-        if step == 0:
-            check_logits(logits, climb.y)
         delta = climb.x_adv - climb.x + climb.alpha * direction(slope, norm)
         moved = into_box(climb.x, delta, eps=climb.eps, norm=norm)
         if stop_early:

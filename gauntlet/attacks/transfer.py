@@ -1,7 +1,6 @@
 """Attacks made to transfer: momentum over gradients that are smoothed by views of the image or of its surroundings.
 
-All take every step on every image: an image that fools this model early goes on, since it is meant for another one.
-The default settings are those of ARES-Bench: 20 steps of eps/18, decay 1.
+All take every step on every image, since it is meant for another model. Defaults are ARES-Bench's: 20 steps of eps/18.
 """
 
 from collections.abc import Callable
@@ -10,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from gauntlet.attacks.balls import direction, into_box, per_image
-from gauntlet.attacks.checks import check_inputs, check_logits
+from gauntlet.attacks.checks import check_inputs, checking_first
 from gauntlet.attacks.gradient import Gradient, gradient
 from gauntlet.attacks.losses import cross_entropy
 from gauntlet.attacks.noise import Noise
@@ -56,11 +55,12 @@ def mim(
     in the authors' code.
     """
     check_inputs(x, y, eps=eps, norm=norm)
+    loss = checking_first(cross_entropy)
 
     def slope(x_adv: Tensor, _: Tensor) -> Gradient:
-        return gradient(model, x_adv, y, loss=cross_entropy)
+        return gradient(model, x_adv, y, loss=loss)
 
-    return _climbed(slope, x, y, eps=eps, alpha=alpha, steps=steps, decay=decay, norm=norm)
+    return _climbed(slope, x, eps=eps, alpha=alpha, steps=steps, decay=decay, norm=norm)
 
 
 def dim(
@@ -101,15 +101,16 @@ def dim(
     Source: Xie et al., CVPR 2019 (equations 4 and 5); sizes are drawn for each image, there for each batch.
     """
     check_inputs(x, y, eps=eps, norm=norm)
+    loss = checking_first(cross_entropy)
     if not (0 < smallest <= 1 and 0 <= chance <= 1):
         raise ArgumentError(f"smallest must lie in (0, 1] and chance in [0, 1]; got {smallest} and {chance}")
     noise = Noise.of(x, generator)
 
     def slope(x_adv: Tensor, _: Tensor) -> Gradient:
         rows, columns = shrinking(noise, x, smallest=smallest, chance=chance)
-        return gradient(lambda views: model(rows @ views @ columns.mT), x_adv, y, loss=cross_entropy)
+        return gradient(lambda views: model(rows @ views @ columns.mT), x_adv, y, loss=loss)
 
-    return _climbed(slope, x, y, eps=eps, alpha=alpha, steps=steps, decay=decay, norm=norm)
+    return _climbed(slope, x, eps=eps, alpha=alpha, steps=steps, decay=decay, norm=norm)
 
 
 def tim(
@@ -150,14 +151,15 @@ def tim(
     Source: Dong et al., CVPR 2019 (equation 8), on MIM; without the random shrinking that torchattacks adds.
     """
     check_inputs(x, y, eps=eps, norm=norm)
+    loss = checking_first(cross_entropy)
     if kernel_px < 1 or kernel_px % 2 == 0:
         raise ArgumentError(f"kernel_px must be odd and at least 1; got {kernel_px}")
 
     def slope(x_adv: Tensor, _: Tensor) -> Gradient:
-        sharp = gradient(model, x_adv, y, loss=cross_entropy)
+        sharp = gradient(model, x_adv, y, loss=loss)
         return sharp._replace(gradient=blurred(sharp.gradient, kernel_px=kernel_px, deviations=deviations))
 
-    return _climbed(slope, x, y, eps=eps, alpha=alpha, steps=steps, decay=decay, norm=norm)
+    return _climbed(slope, x, eps=eps, alpha=alpha, steps=steps, decay=decay, norm=norm)
 
 
 def si_ni_fgsm(
@@ -196,20 +198,21 @@ def si_ni_fgsm(
     Source: Lin et al., ICLR 2020 (equations 6 to 9).
     """
     check_inputs(x, y, eps=eps, norm=norm)
+    loss = checking_first(cross_entropy)
     if copies < 1:
         raise ArgumentError(f"copies must be at least 1; got {copies}")
     stride = decay * per_image(eps / STEPS_TO_RADIUS if alpha is None else alpha, x)
 
     def slope(x_adv: Tensor, momentum: Tensor) -> Gradient:
         ahead = x_adv + stride * momentum
-        first = gradient(model, ahead, y, loss=cross_entropy)
+        first = gradient(model, ahead, y, loss=loss)
         total = first.gradient
         for scale in (0.5**copy for copy in range(1, copies)):
             # The inner derivative of the copy is its scale.
-            total = total + scale * gradient(model, scale * ahead, y, loss=cross_entropy).gradient
+            total = total + scale * gradient(model, scale * ahead, y, loss=loss).gradient
         return first._replace(gradient=total / copies)
 
-    return _climbed(slope, x, y, eps=eps, alpha=alpha, steps=steps, decay=decay, norm=norm)
+    return _climbed(slope, x, eps=eps, alpha=alpha, steps=steps, decay=decay, norm=norm)
 
 
 def vmi_fgsm(
@@ -250,13 +253,14 @@ def vmi_fgsm(
     Source: Wang and He, CVPR 2021 (algorithm 1).
     """
     check_inputs(x, y, eps=eps, norm=norm)
+    loss = checking_first(cross_entropy)
     if samples < 1:
         raise ArgumentError(f"samples must be at least 1; got {samples}")
     noise, reach = Noise.of(x, generator), beta * per_image(eps, x)
     last: list[tuple[Tensor, Tensor]] = []
 
     def slope(x_adv: Tensor, _: Tensor) -> Gradient:
-        own = gradient(model, x_adv, y, loss=cross_entropy)
+        own = gradient(model, x_adv, y, loss=loss)
         # The neighbours of a step serve the next one only, so those of the last step are never asked for.
         variance = _around(*last.pop()) if last else torch.zeros_like(x)
         last.append((x_adv, own.gradient))
@@ -266,16 +270,15 @@ def vmi_fgsm(
         total = torch.zeros_like(centre)
         for _ in range(samples):
             neighbours = centre + reach * noise.uniform(tuple(x.shape[1:]), -1.0, 1.0)
-            total += gradient(model, neighbours, y, loss=cross_entropy).gradient
+            total += gradient(model, neighbours, y, loss=loss).gradient
         return total / samples - at_centre
 
-    return _climbed(slope, x, y, eps=eps, alpha=alpha, steps=steps, decay=decay, norm=norm)
+    return _climbed(slope, x, eps=eps, alpha=alpha, steps=steps, decay=decay, norm=norm)
 
 
 def _climbed(
     slope: Callable[[Tensor, Tensor], Gradient],
     x: Tensor,
-    y: Tensor,
     *,
     eps: float | Tensor,
     alpha: float | Tensor | None,
@@ -289,10 +292,8 @@ def _climbed(
         return x.clone()
     stride = per_image(eps / STEPS_TO_RADIUS if alpha is None else alpha, x)
     x_adv, momentum = x, torch.zeros_like(x)
-    for step in range(steps):
+    for _ in range(steps):
         found = slope(x_adv, momentum)
-        if step == 0:
-            check_logits(found.logits, y)
         sizes = found.gradient.abs().flatten(1).mean(1).clamp_min(_TINY)
         momentum = decay * momentum + found.gradient / per_image(sizes, x)
         x_adv = into_box(x, x_adv - x + stride * direction(momentum, norm), eps=eps, norm=norm)
