@@ -12,6 +12,9 @@ DOT_PX, GAP_PX = 14, 12
 """Height of one series within a group of dots, and what parts two groups."""
 LETTER_PX, SYMBOL_PX = 7, 36
 """Width of a letter in a legend, and of an entry's symbol with the space around it."""
+AXIS_PX = 60
+ROOM = "(isFinite(containerSize()[0]) ? containerSize()[0] : width)"
+"""The chart's whole width, which `width` is not until the axes are laid out: too late for a legend above them."""
 
 CONFIG = {
     "background": None,
@@ -121,7 +124,7 @@ def colour(series: str, names: list[str], *, quiet: tuple[str, ...] = ()) -> dic
     colours = dict(zip([name for name in names if name not in quiet], cycle(SERIES), strict=False))
     scale = {"domain": names, "range": [colours.get(name, SOFT) for name in names]}
     entry = LETTER_PX * max(map(len, names), default=1) + SYMBOL_PX
-    legend = {"columns": {"expr": f"max(1, floor(width / {entry}))"}}
+    legend = {"columns": {"expr": f"max(1, floor(({ROOM} - {AXIS_PX}) / {entry}))"}}
     return {"field": series, "type": "nominal", "scale": scale, "legend": legend}
 
 

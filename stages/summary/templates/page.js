@@ -2,28 +2,13 @@
 
 const EMBED = { renderer: "svg", actions: false, ast: true, defaultStyle: false, tooltip: { disableDefaultStyle: true } };
 
-async function settle(view) {
-  await view.resize().runAsync(); // a legend that changed its columns with the width needs another layout
-}
-
 async function drawCharts() {
   for (const figure of document.querySelectorAll("figure.chart")) {
     const spec = JSON.parse(figure.querySelector("script.spec").textContent);
     const result = await vegaEmbed(figure.querySelector(".plot"), spec, EMBED);
     figure.view = result.view;
-    await settle(result.view);
   }
   document.documentElement.dataset.charts = "drawn";
-}
-
-function settleAgain() {
-  let waiting = 0;
-  addEventListener("resize", () => {
-    clearTimeout(waiting);
-    waiting = setTimeout(() => {
-      for (const figure of document.querySelectorAll("figure.chart")) if (figure.view) settle(figure.view);
-    }, 200);
-  });
 }
 
 function enlarge() {
@@ -81,5 +66,4 @@ enlarge();
 unfoldForPrint();
 unfoldTarget();
 addEventListener("hashchange", unfoldTarget);
-settleAgain();
 drawCharts();

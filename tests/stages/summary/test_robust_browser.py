@@ -116,12 +116,13 @@ def test_the_overview_unfolds_the_variants_that_do_not_lead(page: Page):
     assert row.locator(".value:visible").count() == len(ROBUST) + 2
 
 
-def test_a_window_that_narrows_needs_no_sideways_scroll_and_cuts_no_legend(browser: Browser, report: Path):
-    page = browser.new_page(viewport={"width": 1280, "height": 900})
+@pytest.mark.parametrize("opened", [1280, 390])
+def test_a_narrow_window_needs_no_sideways_scroll_and_cuts_no_legend(browser: Browser, report: Path, opened: int):
+    page = browser.new_page(viewport={"width": opened, "height": 900})
     page.goto(report.as_uri())
     page.wait_for_selector("html[data-charts=drawn]")
     page.set_viewport_size({"width": 390, "height": 844})
-    page.wait_for_timeout(1500)
+    page.wait_for_timeout(1000)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     cut = page.evaluate(
         """() => [...document.querySelectorAll("figure.chart")].filter((figure) => {
