@@ -1,4 +1,6 @@
-"""Every method of priors, regularisers and LAW under autocast: finite, in float32, and near the float32 loss."""
+"""Methods of priors, regularisers and LAW: which images they count as right, and their loss under autocast."""
+
+from dataclasses import replace
 
 import pytest
 import torch
@@ -19,6 +21,21 @@ METHODS = [
     Gat(),
     NuAt(),
 ]
+
+
+@pytest.mark.parametrize(
+    "method", [FgsmLaw(), FgsmSdi(width=8), GradAlign(), Gat(), NuAt()], ids=lambda m: type(m).__name__
+)
+def test_what_is_right_at_the_clean_image_and_wrong_at_the_adversarial(method):
+    """Labels are the model's own answers, and the radius is large."""
+    model, one = network(norm=False), batch(step=1)
+    model.head.bias.data -= model(one.x).detach().mean(0)  # or one class would win everywhere
+    y = model(one.x).argmax(1)
+    assert len(y.unique()) > 2
+    target = torch.nn.functional.one_hot(y, one.target.shape[1]).float()
+    loss = begun(method, model, eps=0.5).loss(model, replace(one, y=y, target=target), generator())
+    assert loss.right_reference == len(y)
+    assert loss.right_adv < len(y)
 
 
 @pytest.mark.parametrize("precision", [torch.bfloat16, torch.float16])
