@@ -2,7 +2,8 @@
 
 import importlib
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from torch import nn
@@ -34,20 +35,23 @@ def _torchvision(name: str, classes: int, settings: Settings) -> nn.Module:
     if detector:
         if "weights" not in settings:
             counted["weights_backbone"] = None
-        return models.get_model(name, **(counted | dict(settings)))
+        with _weights_of(f"torchvision:{name}"):
+            return models.get_model(name, **(counted | dict(settings)))
     wanted = _wanted(settings, default="imagenet")
     preprocessing = NAMED.get(wanted.preprocessing) or of_torchvision(name, str(settings.get("weights", "DEFAULT")))
-    network = models.get_model(name, **(counted | wanted.builder))
+    with _weights_of(f"torchvision:{name}"):
+        network = models.get_model(name, **(counted | wanted.builder))
     return Normalized(with_gelu(network) if wanted.gelu else network, preprocessing)
 
 
 def _timm(name: str, classes: int, settings: Settings) -> nn.Module:
     import timm
 
-    if name.partition(".")[0] not in timm.list_models():
+    if name not in timm.list_models(pretrained="." in name):  # with a tag the weights must be known too
         raise ArgumentError(f"timm must know the model; it has none named {name!r}; misspelt?")
     wanted = _wanted(settings, default="own" if settings.get("pretrained") else "imagenet")
-    network = timm.create_model(name, num_classes=classes, **wanted.builder)
+    with _weights_of(f"timm:{name}"):
+        network = timm.create_model(name, num_classes=classes, **wanted.builder)
     return Normalized(
         with_gelu(network) if wanted.gelu else network, NAMED.get(wanted.preprocessing) or of_timm(network)
     )
@@ -131,8 +135,8 @@ def build(architecture: str, *, classes: int, settings: Settings) -> nn.Module:
         A module that takes pixels in [0, 1]; a detector follows torchvision's convention.
 
     Raises:
-        ArgumentError: No such model.
-        UnavailableError: Its package is not installed.
+        ArgumentError: No such model, or a setting that its builder does not know.
+        UnavailableError: Its package is not installed, or its own weights cannot be fetched.
     """
     family, colon, name = architecture.partition(":")
     if not colon or not name:
@@ -143,10 +147,34 @@ def build(architecture: str, *, classes: int, settings: Settings) -> nn.Module:
     try:
         if family in FAMILIES:
             return FAMILIES[family](name, classes, settings)
-        function = getattr(importlib.import_module(family), name)
+        return _function(family, name)(classes, settings)
     except ModuleNotFoundError as error:
         raise UnavailableError(f"{architecture} needs the package {error.name}; is it installed?") from None
-    except AttributeError:
-        raise ArgumentError(f"{family} must define {name}; it does not; misspelt?") from None
-    counted = {"classes": classes} if "classes" in inspect.signature(function).parameters else {}
-    return function(**counted, **settings)
+    except TypeError as error:
+        if "unexpected keyword argument" not in str(error):
+            raise
+        raise ArgumentError(f"settings of {architecture}: {str(error).partition('() ')[2]}; misspelt?") from None
+
+
+def _function(module: str, name: str) -> Callable[[int, Settings], nn.Module]:
+    function = getattr(importlib.import_module(module), name, None)
+    if function is None:
+        raise ArgumentError(f"{module} must define {name}; it does not; misspelt?")
+    counted = "classes" in inspect.signature(function).parameters
+    return lambda classes, settings: function(**({"classes": classes} if counted else {}), **settings)
+
+
+@contextmanager
+def _weights_of(architecture: str) -> Iterator[None]:
+    """Turn a failed fetch of a package's own weights into one line."""
+    try:
+        yield
+    except OSError as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0][:120]
+        raise UnavailableError(
+            f"the own weights of {architecture} must be in its package's cache or within reach; {reason}; no network?"
+        ) from None
+    except RuntimeError as error:
+        if "Use `pretrained=False`" not in str(error):  # timm's words for it
+            raise
+        raise ArgumentError(f"{architecture} has no weights of its own; give a checkpoint") from None

@@ -9,7 +9,7 @@ from torchvision import models
 
 from gauntlet.errors import ArgumentError, UnavailableError
 from gauntlet.models.preprocessing import NAMED, Normalized, of_timm, of_torchvision
-from gauntlet.models.registry import build
+from gauntlet.models.registry import build, own_weights
 from gauntlet.readers.labelled import CentreCrop
 
 
@@ -106,6 +106,10 @@ def test_gelu_takes_the_place_of_relu_and_keeps_the_weights():
         ("torchvision:resnet18", {"preprocessing": "mean"}, "preprocessing must be one of own, imagenet"),
         ("torchvision:resnet18", {"activation": "swish"}, "activation must be one of relu, gelu"),
         ("torchvision:resnet18", {"preprocessing": "own", "weights": "V9"}, "IMAGENET1K_V1, DEFAULT; got 'V9'"),
+        ("gauntlet:resnet18", {"widht": 2}, "unexpected keyword argument 'widht'; misspelt"),
+        ("timm:botnet50ts_256", {"pretrained": True}, "has no weights of its own; give a checkpoint"),
+        ("timm:resnet50.nobody_in1k", {}, "none named 'resnet50.nobody_in1k'"),
+        ("timm:test_vit", {"size": 2}, "unexpected keyword argument 'size'; misspelt"),
         ("timm:test_vit", {"activation": "gelu"}, "has none; already GELU"),
         ("torchvision:resnet19", {}, "none named 'resnet19'"),
         ("timm:resnet19.tv_in1k", {}, "none named"),
@@ -127,3 +131,28 @@ def test_a_missing_package_is_unavailable():
 
 def test_any_function():
     assert build("tests.gauntlet.models.test_registry:made", classes=3, settings={"scale": 2}).weight.shape == (3, 2)
+
+
+@pytest.mark.parametrize(
+    ("name", "fetch"),
+    [
+        ("torchvision:resnet18", "torchvision.models.resnet.WeightsEnum.get_state_dict"),
+        ("timm:test_vit", "timm.create_model"),
+    ],
+)
+def test_weights_out_of_reach_are_one_line(name, fetch, monkeypatch):
+    def fail(*arguments, **settings):
+        raise ConnectionError("cannot resolve the host\nwith a long explanation")
+
+    monkeypatch.setattr(fetch, fail)
+    own = own_weights(name)
+    with pytest.raises(UnavailableError, match="cannot resolve the host; no network") as caught:
+        build(name, classes=1000, settings=own)
+    assert "\n" not in str(caught.value)
+
+
+def test_own_weights_are_asked_for_as_each_package_wants():
+    assert own_weights("timm:test_vit") == {"pretrained": True, "preprocessing": "own"}
+    assert own_weights("torchvision:resnet18") == {"weights": "DEFAULT", "preprocessing": "own"}
+    assert own_weights("torchvision:fcos_resnet50_fpn") == {"weights": "DEFAULT"}
+    assert own_weights("gauntlet:resnet18") == own_weights("some.module:function") == {}
