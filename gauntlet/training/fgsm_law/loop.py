@@ -5,49 +5,16 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from gauntlet.errors import ArgumentError
 from gauntlet.training.augmentation import BatchAugmentation, augment
 from gauntlet.training.fgsm_law.averaging import NoAveraging
+from gauntlet.training.fgsm_law.images import StreamData, TensorData
 from gauntlet.training.fgsm_law.method import Batch, Method, Setting
 from gauntlet.training.state import TrainingState, finite, lend
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-
-
-@dataclass(frozen=True)
-class TensorData:
-    """Training images in memory; on the device they need no loader.
-
-    Attributes:
-        x: uint8, N x C x H x W.
-        y: int64, N.
-    """
-
-    x: Tensor
-    y: Tensor
-
-    def __post_init__(self) -> None:
-        if self.x.dtype != torch.uint8 or self.x.ndim != 4 or self.y.shape != self.x.shape[:1]:
-            raise ArgumentError(
-                f"x must be uint8, N x C x H x W, with N labels; got {self.x.dtype}, {tuple(self.x.shape)} and "
-                f"{tuple(self.y.shape)} labels"
-            )
-
-    def to(self, device: str) -> "TensorData":
-        """Return the same images on a device."""
-        return TensorData(self.x.to(device), self.y.to(device))
-
-    def batches(self, order: Tensor, *, batch: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-        """Yield (x, y, index) where the images are.
-
-        Args:
-            order: int64, places in the training set, on the CPU.
-            batch: Images a batch.
-        """
-        for index in order.to(self.x.device).split(batch):
-            yield self.x[index], self.y[index], index
 
 
 @dataclass(frozen=True)
@@ -148,7 +115,7 @@ def compiled_part(model: nn.Module) -> Callable:
 
 def train(
     state: TrainingState,
-    data: TensorData,
+    data: TensorData | StreamData,
     *,
     setting: Setting,
     batch: int,

@@ -9,7 +9,9 @@ from gauntlet.errors import ArgumentError
 from gauntlet.training.augmentation import BatchAugmentation
 from gauntlet.training.fgsm_law import METHODS, build
 from gauntlet.training.fgsm_law.averaging import Awa, Ema, NoAveraging
-from gauntlet.training.fgsm_law.loop import Speed, TensorData, begin, steps_per_epoch, train
+from gauntlet.training.fgsm_law.clock import Pace, paced
+from gauntlet.training.fgsm_law.images import StreamData, TensorData
+from gauntlet.training.fgsm_law.loop import Speed, begin, quickened, steps_per_epoch, train
 from gauntlet.training.fgsm_law.method import Setting
 from gauntlet.training.state import TrainingState, start_sgd
 
@@ -157,6 +159,74 @@ def test_a_run_must_begin():
     state.extra = {}
     with pytest.raises(ArgumentError, match="must go through `begin`"):
         next(run(state, setting))
+
+
+@pytest.mark.parametrize("name", ["plain", "pgd_at"])
+def test_float16_scales_its_loss_and_takes_the_scale_up_again(name):
+    speed = Speed("float16")
+    straight, setting = fresh(name, NoAveraging(), epochs=2, speed=speed)
+    records = list(run(straight, setting, speed=speed))
+    assert all(math.isfinite(record["loss"]) for record in records)
+    resumed, setting = fresh(name, NoAveraging(), epochs=2, speed=speed)
+    next(run(resumed, setting, speed=speed))
+    saved = copy.deepcopy(resumed.state_dict())
+    assert saved["extra"]["scaler"]["scale"] > 1
+    again, setting = fresh(name, NoAveraging(), epochs=2, speed=speed)
+    again.load_state_dict(saved)
+    list(run(again, setting, speed=speed))
+    assert same(again.model.state_dict(), straight.model.state_dict())
+
+
+class Pictures(torch.utils.data.Dataset):
+    def __init__(self, images: TensorData) -> None:
+        self.images = images
+
+    def __len__(self) -> int:
+        return len(self.images.y)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int, int]:
+        return self.images.x[index], int(self.images.y[index]), index
+
+
+def test_a_streamed_data_set_trains_to_the_same_bits():
+    states = []
+    for source in (data(), StreamData(Pictures(data()))):
+        state, setting = fresh("fgsm_ep", NoAveraging(), epochs=2)
+        state.model.body[3].p = 0.0  # the loader's seed is one draw more of the lent generator
+        list(train(state, source, setting=setting, batch=BATCH, how=ALL))
+        states.append(state.model.state_dict())
+    assert same(*states)
+
+
+@pytest.mark.parametrize("network", [Network(), nn.Sequential(nn.Flatten(), nn.Linear(192, CLASSES))])
+def test_the_compiled_part_serves_the_block_alone(network):
+    part, calls = network.embed if hasattr(network, "embed") else network.forward, []
+
+    def compiled(x: Tensor) -> Tensor:
+        calls.append(len(x))
+        return part(x)
+
+    x = torch.rand(2, 3, 8, 8)
+    with quickened(network, compiled):
+        network(x)
+    network(x)
+    assert calls == [2]
+
+
+def test_the_pace_counts_training_alone(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr("gauntlet.training.fgsm_law.clock.time.perf_counter", lambda: now[0])
+
+    def epochs():
+        for epoch in (1, 2):
+            now[0] += 2.0
+            yield {"epoch": epoch}
+
+    paces: list[Pace] = []
+    for _ in paced(epochs(), paces, images=100, device="cpu"):
+        now[0] += 10.0
+    assert [pace[:3] for pace in paces] == [(1, 2.0, 50.0), (2, 2.0, 50.0)]
+    assert paces[0].peak_bytes > 2**20
 
 
 def test_bad_data_and_precision_are_named():
