@@ -4,7 +4,11 @@ from collections.abc import Callable
 
 from torch import Tensor
 
+from gauntlet.attacks.boundary import boundary
+from gauntlet.attacks.carlini_wagner import cw
+from gauntlet.attacks.deepfool import deepfool
 from gauntlet.attacks.gradient import bim, fgsm, pgd
+from gauntlet.attacks.score_based import nattack, nes, spsa
 from gauntlet.attacks.transfer import dim, mim, si_ni_fgsm, tim, vmi_fgsm
 
 ATTACKS: dict[str, Callable[..., Tensor]] = {
@@ -18,5 +22,11 @@ ATTACKS: dict[str, Callable[..., Tensor]] = {
         tim,
         si_ni_fgsm,
         vmi_fgsm,
+        cw,
+        deepfool,
+        nes,
+        spsa,
+        nattack,
+        boundary,
     )
 }

@@ -31,7 +31,7 @@ def nes(
     y: Tensor,
     *,
     eps: float | Tensor,
-    alpha: float | Tensor,
+    alpha: float | Tensor = 1 / 255,
     steps: int = 100,
     samples: int = 50,
     sigma: float = 0.01,
@@ -61,7 +61,7 @@ def nes(
         ArgumentError: Input or logits that no attack can use; a setting outside its range.
 
     Source: Ilyas et al., ICML 2018 (algorithm 1), on the margin, as ARES; they take sigma 0.001 and cross-entropy.
-    ARES's launcher has 10 samples, sigma 0.02 and 20 steps.
+    ARES's launcher has the same step, 10 samples, sigma 0.02 and 20 steps.
     """
     _check(alpha, steps=steps, samples=samples, sigma=sigma, at_once=at_once)
     stand = standing(model, x, y, eps=eps, norm=norm, batch=at_once, generator=generator)

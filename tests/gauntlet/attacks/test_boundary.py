@@ -2,9 +2,8 @@ import pytest
 import torch
 from torch import nn
 
-from gauntlet.attacks import boundary as module
 from gauntlet.attacks.balls import lengths
-from gauntlet.attacks.boundary import boundary
+from gauntlet.attacks.boundary import _bisected, _starts, boundary
 from gauntlet.attacks.deepfool import deepfool
 from gauntlet.attacks.standing import standing
 from gauntlet.errors import ArgumentError
@@ -53,10 +52,10 @@ def test_every_place_on_the_way_is_adversarial_and_nearer():
 def test_the_starts_are_wrong_and_bisection_ends_at_the_boundary():
     (x, y), model = blobs(20, seed=3), victim()
     stand = standing(model, x, y, eps=1.0, norm="l2", batch=20, generator=seeded())
-    begin, found = module._starts(model, stand, 50)
+    begin, found = _starts(model, stand, 50)
     assert found.all()
     assert (model(begin).argmax(1) != stand.y).all()
-    near = module._bisected(model, stand.x, y=stand.y, far=begin)
+    near = _bisected(model, stand.x, y=stand.y, far=begin)
     assert (model(near).argmax(1) != stand.y).all()
     inside = near + 2**-12 * 1.01 * (stand.x - begin)
     assert (model(inside).argmax(1) == stand.y).all()
