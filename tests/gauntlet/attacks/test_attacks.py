@@ -22,6 +22,7 @@ SETTINGS = {
     "apgd_targeted": {"steps": 6, "targets": 3},
     "fab_targeted": {"steps": 5, "targets": 3},
     "square": {"steps": 60},
+    "autoattack": {"steps": 5, "queries": 30},
     "cw": {"steps": 10, "searches": 2},
     "deepfool": {"steps": 10},
     "nes": {"steps": 3},
