@@ -25,6 +25,9 @@ PREFIXES = ("module.", "_orig_mod.", "model.", "network.", "backbone.", "net.", 
 STATISTICS = ("mean", "std", "mu", "sigma")
 """Last words of the names under which wrappers keep a normalisation."""
 
+COUNTERS = ("num_batches_tracked", "n_averaged")
+"""Last words of the counters that an older torch did not save, or that averaging adds."""
+
 SHOWN = 3
 
 
@@ -92,10 +95,15 @@ def load_checkpoint(model: nn.Module, path: Path) -> None:
     weights = read_weights(path)
     inside = getattr(model, "network", None)
     targets = [model, inside] if isinstance(inside, nn.Module) else [model]
-    tried = [(target, _named_as(target, named)) for target in targets for named in _unwrapped(weights)]
+    tried = [
+        (target, _with_counters(target, _named_as(target, named)))
+        for target in targets
+        for named in _unwrapped(weights)
+    ]
     target, named = min(tried, key=lambda each: _misfits(each[0].state_dict(), each[1]))
     _check_fit(path, target.state_dict(), named)
-    _check_statistics(path, model, weights)
+    if not any(map(_is_statistic, named)):  # else the network keeps some of its own under such names
+        _check_statistics(path, model, weights)
     target.load_state_dict(named)
 
 
@@ -103,7 +111,7 @@ def _unwrapped(weights: dict[str, Tensor]) -> Iterator[dict[str, Tensor]]:
     """Yield the weights with ever more prefixes taken off, and without a wrapper's own statistics."""
     yield weights
     while True:
-        weights = {name: value for name, value in weights.items() if not _is_statistic(name)}
+        weights = {name: value for name, value in weights.items() if not _is_statistic(name) and name != COUNTERS[1]}
         first = next(iter(weights), "")
         prefix = next((each for each in PREFIXES if first.startswith(each)), None)
         if prefix is None or not all(name.startswith(prefix) for name in weights):
@@ -128,6 +136,11 @@ def _named_as(target: nn.Module, weights: dict[str, Tensor]) -> dict[str, Tensor
         return convert(dict(weights), target)
     except (KeyError, RuntimeError, ValueError, AttributeError, AssertionError, IndexError):
         return weights  # of another architecture: what does not fit is said below
+
+
+def _with_counters(target: nn.Module, weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    counters = {name: value for name, value in target.state_dict().items() if name.endswith(COUNTERS[0])}
+    return counters | weights
 
 
 def _misfits(wanted: Mapping[str, Tensor], got: Mapping[str, Tensor]) -> int:

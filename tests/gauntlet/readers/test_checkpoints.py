@@ -71,6 +71,17 @@ def test_what_trainers_wrap_around_is_taken_off(tmp_path, wrap):
     assert same(model, source)
 
 
+def test_torchs_own_average_and_files_without_counters(tmp_path):
+    source = small()
+    torch.save({"model_ema": torch.optim.swa_utils.AveragedModel(source).state_dict()}, tmp_path / "a.pth")
+    old = {name: value for name, value in source.state_dict().items() if "num_batches" not in name}
+    torch.save(prefixed(old, "module."), tmp_path / "b.pth")
+    for name in ("a.pth", "b.pth"):
+        model = small()
+        load_checkpoint(model, tmp_path / name)
+        assert same(model, source)
+
+
 def test_the_averaged_weights_are_taken(tmp_path):
     raw, averaged, model = small(), small(), small()
     torch.save({"state_dict": raw.state_dict(), "state_dict_ema": averaged.state_dict()}, tmp_path / "a.pth")
