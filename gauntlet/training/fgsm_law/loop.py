@@ -23,7 +23,7 @@ class Speed:
 
     Attributes:
         precision: A key of PRECISIONS; the lower two through autocast, weights stay float32.
-        channels_last: Memory format of images and weights; pays on GPUs with tensor cores.
+        channels_last: Memory format of images and weights; pays on GPUs with tensor cores, and on CPUs by a fifth.
         compile: Compile the network; pays on GPUs. Batches should then be whole, see `steps_per_epoch`.
     """
 
