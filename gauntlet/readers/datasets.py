@@ -5,7 +5,6 @@ from pathlib import Path
 
 from gauntlet.errors import ArgumentError
 from gauntlet.readers.cifar import read_cifar10, read_cifar100
-from gauntlet.readers.classification import read_images
 from gauntlet.readers.digits import read_digits
 from gauntlet.readers.imagenet_folder import read_imagenet
 from gauntlet.readers.labelled import Labelled, check_split
@@ -17,6 +16,8 @@ def _digits(archive: Path, split: str, *, seed: int, held_out: int | None) -> La
 
 
 def _objects(folder: Path, split: str, *, seed: int, held_out: int | None) -> Labelled:
+    from gauntlet.readers.classification import read_images  # needs pandas, which a GPU machine may lack
+
     images = read_images(folder, split)
     return Labelled(images.x, images.labels, images.class_names)
 
