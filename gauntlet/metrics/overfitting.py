@@ -26,7 +26,8 @@ class HeldOut:
         clean: Top-1.
         fgsm: Top-1 under one step of eps from a random start, as the papers measure it.
         pgd_10: Top-1 under ten steps of eps / 4.
-        linearity: Mean cosine of the gradients at x and at x + U(-eps, eps); nan where no gradient is left.
+        linearity: Mean cosine of the gradients at x and at x + U(-eps, eps), over images that have both; 0 where
+            none has.
         n: Images.
     """
 
@@ -61,7 +62,7 @@ def held_out(
             right += torch.stack([(model(points).argmax(1) == truth).sum() for points in tried])
         cosines.append(linearity(model, images, truth, eps=eps, generator=generator))
     clean, fgsm, robust = (right / len(x)).tolist()
-    return HeldOut(clean, fgsm, robust, torch.cat(cosines).nanmean().item(), len(x))
+    return HeldOut(clean, fgsm, robust, torch.cat(cosines).nanmean().nan_to_num().item(), len(x))
 
 
 def linearity(model: nn.Module, x: Tensor, y: Tensor, *, eps: float, generator: torch.Generator) -> Tensor:
@@ -137,7 +138,7 @@ def _collapsed(now: Mapping[str, float], before: Sequence[Mapping[str, float]]) 
 
 def _bent(now: Mapping[str, float], best: Mapping[str, float]) -> bool:
     cosine, earlier = now.get("linearity"), best.get("linearity")
-    if cosine is None or cosine != cosine:  # not measured, or no gradient left at all
+    if cosine is None:
         return True
     return cosine < CURVED or (earlier is not None and cosine <= BEND * earlier)
 

@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from gauntlet.errors import ArgumentError
 from gauntlet.training.augmentation import BatchAugmentation, augment
@@ -146,8 +146,6 @@ def train(
         raise ArgumentError("a run must go through `begin` before `train`; got a bare state")
     speed = speed or Speed()
     model, method, averaging = state.model, state.extra["method"], state.extra["averaging"]
-    scaler = state.extra["scaler"].scaler
-    weights = [p for p in model.parameters() if p.requires_grad]
     data = data.to(setting.device)
     compiled = compiled_part(model) if speed.compile else None
     while state.epoch < setting.epochs:
@@ -171,16 +169,8 @@ def train(
                 for _ in range(method.replays):
                     with speed.autocast(setting.device):
                         loss = method.loss(model, Batch(images, y, target, index, step, epoch), state.generator)
-                    state.optimizer.zero_grad(set_to_none=True)
-                    scaler.scale(loss.value).backward()
-                    scaler.unscale_(state.optimizer)
-                    method.after_backward(model)
-                    if clip_norm is not None:
-                        nn.utils.clip_grad_norm_(weights, clip_norm)
-                    scaler.step(state.optimizer)
-                    scaler.update()
+                    _descend(state, loss.value, clip_norm=clip_norm)
                     averaging.after_step(model, loss)
-                    state.scheduler.step()
                     step += 1
                     seen += len(images)
                     total += loss.value.detach().float() * len(images)
@@ -194,3 +184,16 @@ def train(
             "train_top1_adv": int(right_adv) / max(1, seen),
             "passes": seen * method.cost / max(1, setting.images),
         }
+
+
+def _descend(state: TrainingState, value: Tensor, *, clip_norm: float | None) -> None:
+    scaler = state.extra["scaler"].scaler
+    state.optimizer.zero_grad(set_to_none=True)
+    scaler.scale(value).backward()
+    scaler.unscale_(state.optimizer)
+    state.extra["method"].after_backward(state.model)
+    if clip_norm is not None:
+        nn.utils.clip_grad_norm_(state.model.parameters(), clip_norm)
+    scaler.step(state.optimizer)
+    scaler.update()
+    state.scheduler.step()

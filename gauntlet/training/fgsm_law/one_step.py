@@ -21,7 +21,7 @@ from gauntlet.training.fgsm_law.method import (
 )
 
 
-def trained_on(model: nn.Module, batch: Batch, x_adv: Tensor, reference: Tensor) -> Loss:
+def trained_on(model: nn.Module, batch: Batch, x_adv: Tensor, *, reference: Tensor) -> Loss:
     """Return the cross-entropy at x_adv.
 
     Args:
@@ -58,7 +58,7 @@ class Fgsm(Method):
         """Return the cross-entropy at x + d."""
         gradient, reference = input_gradient(model, batch.x, batch.target)
         delta = clip_box(batch.x, self.setting.eps * gradient.sign())
-        return trained_on(model, batch, batch.x + delta, reference)
+        return trained_on(model, batch, batch.x + delta, reference=reference)
 
 
 @dataclass
@@ -79,7 +79,7 @@ class FgsmRs(Method):
         start = uniform_start(batch.x, eps, generator)
         gradient, reference = input_gradient(model, batch.x + start, batch.target)
         delta = clip_ball(batch.x, start + self.alpha * eps * gradient.sign(), eps)
-        return trained_on(model, batch, batch.x + delta, reference)
+        return trained_on(model, batch, batch.x + delta, reference=reference)
 
 
 @dataclass
@@ -102,7 +102,7 @@ class NFgsm(Method):
         start = uniform_start(batch.x, self.noise * eps, generator)
         gradient, reference = input_gradient(model, batch.x + start, batch.target)
         delta = clip_box(batch.x, start + self.alpha * eps * gradient.sign())
-        return trained_on(model, batch, batch.x + delta, reference)
+        return trained_on(model, batch, batch.x + delta, reference=reference)
 
 
 def without_small(gradient: Tensor, share: float) -> Tensor:
@@ -140,7 +140,7 @@ class ZeroGrad(Method):
         gradient, reference = input_gradient(model, batch.x + start, batch.target)
         kept = without_small(gradient, self.quantile)
         delta = clip_ball(batch.x, start + self.alpha * eps * kept.sign(), eps)
-        return trained_on(model, batch, batch.x + delta, reference)
+        return trained_on(model, batch, batch.x + delta, reference=reference)
 
 
 @dataclass
@@ -175,7 +175,7 @@ class MultiGrad(Method):
             votes = votes + gradient.sign().view(copies, *batch.x.shape).sum(0)
         agreed = torch.where(votes.abs() == self.starts, votes.sign(), 0.0)
         delta = clip_ball(batch.x, self.alpha * eps * agreed, eps)
-        return trained_on(model, batch, batch.x + delta, reference[: len(batch.x)])
+        return trained_on(model, batch, batch.x + delta, reference=reference[: len(batch.x)])
 
 
 def first_wrong(wrong: Tensor) -> Tensor:
@@ -224,4 +224,4 @@ class FgsmCkpt(Method):
         chosen = torch.full_like(batch.y, c) if wrong is None else first_wrong(wrong) + first
         if self.judged_at == "start":
             chosen = torch.where(reference.argmax(1) == batch.y, chosen, 0)
-        return trained_on(model, batch, x + (chosen / c).view(-1, 1, 1, 1) * delta, reference)
+        return trained_on(model, batch, x + (chosen / c).view(-1, 1, 1, 1) * delta, reference=reference)

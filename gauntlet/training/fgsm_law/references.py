@@ -81,7 +81,7 @@ class PgdAt(Method):
                 steps=self.steps,
                 loss=functional.cross_entropy,
             )
-        return trained_on(model, batch, batch.x + delta, reference)
+        return trained_on(model, batch, batch.x + delta, reference=reference)
 
 
 def divergence(logits: Tensor, probabilities: Tensor) -> Tensor:
