@@ -9,7 +9,6 @@ from gauntlet.errors import ArgumentError
 from gauntlet.training.augmentation import BatchAugmentation
 from gauntlet.training.fgsm_law import METHODS, build
 from gauntlet.training.fgsm_law.averaging import Awa, Ema, NoAveraging
-from gauntlet.training.fgsm_law.clock import Pace, paced
 from gauntlet.training.fgsm_law.images import StreamData, TensorData
 from gauntlet.training.fgsm_law.loop import Speed, begin, quickened, steps_per_epoch, train
 from gauntlet.training.fgsm_law.method import Setting
@@ -211,22 +210,6 @@ def test_the_compiled_part_serves_the_block_alone(network):
         network(x)
     network(x)
     assert calls == [2]
-
-
-def test_the_pace_counts_training_alone(monkeypatch):
-    now = [0.0]
-    monkeypatch.setattr("gauntlet.training.fgsm_law.clock.time.perf_counter", lambda: now[0])
-
-    def epochs():
-        for epoch in (1, 2):
-            now[0] += 2.0
-            yield {"epoch": epoch}
-
-    paces: list[Pace] = []
-    for _ in paced(epochs(), paces, images=100, device="cpu"):
-        now[0] += 10.0
-    assert [pace[:3] for pace in paces] == [(1, 2.0, 50.0), (2, 2.0, 50.0)]
-    assert paces[0].peak_bytes > 2**20
 
 
 def test_bad_data_and_precision_are_named():
