@@ -181,10 +181,11 @@ def augment(
     if how.auto_augment:
         x = auto_augment(x, policy=how.auto_augment, generator=generator)
     x = crop_and_mirror(x, crop_px=how.crop_px, mirror=how.mirror, generator=generator)
-    layout = torch.channels_last if channels_last else torch.contiguous_format
-    x = x.to(torch.float32, memory_format=layout).div_(255)
     if how.cutout_px:
         x = cutout(x, side_px=how.cutout_px, generator=generator)
+    # Bytes are moved about, not floats: black is black in either.
+    x = x.contiguous(memory_format=torch.channels_last if channels_last else torch.contiguous_format)
+    x = x.float().div_(255)
     target = functional.one_hot(y, classes).float()
     mixtures = [name for name in MIXTURES if getattr(how, name)]
     if mixtures and float(torch.rand((), generator=generator)) < how.mix_chance:
