@@ -95,8 +95,8 @@ def row(name: str, match: Match, *, eps: float, rounds: int, device: str) -> tup
     ratios = sorted(their.seconds / our.seconds for our, their in zip(ours, theirs, strict=True))
     ratio = statistics.median(ratios)
     line = (
-        f"| {name} | {eps:.3f} | {100 * top1[0]:.2f} | {100 * top1[1]:.2f} | {100 * error:.2f} | {seconds[0]:.2f} | {seconds[1]:.2f} "
-        f"| {ratio:.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f}) |"
+        f"| {name} | {eps:.3f} | {100 * top1[0]:.2f} | {100 * top1[1]:.2f} | {100 * error:.2f} "
+        f"| {seconds[0]:.2f} | {seconds[1]:.2f} | {ratio:.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f}) |"
     )
     return line, abs(top1[0] - top1[1]) <= TOLERANCE + 2 * error and (ratio >= NEEDED or top1[1] > 0.5)
 
@@ -123,7 +123,8 @@ def main() -> int:
         f"torch {torch.__version__}, torchattacks {version('torchattacks')}\n"
     )
     print(
-        "| attack | eps | robust top-1, ours | theirs | standard error of the gap | s, ours | s, theirs | times faster |\n"
+        "| attack | eps | robust top-1, ours | theirs | standard error of the gap "
+        "| s, ours | s, theirs | times faster |\n"
         "|---|---|---|---|---|---|---|---|"
     )
     holds = True
