@@ -23,11 +23,12 @@ SETTINGS = {
     "fab_targeted": {"steps": 5, "targets": 3},
     "square": {"steps": 60},
     "autoattack": {"steps": 5, "queries": 30},
+    "autoattack": {"steps": 5, "queries": 20},
     "cw": {"steps": 10, "searches": 2},
     "deepfool": {"steps": 10},
-    "nes": {"steps": 3},
-    "spsa": {"steps": 3},
-    "nattack": {"steps": 3},
+    "nes": {"alpha": 0.01, "steps": 6},
+    "spsa": {"steps": 6},
+    "nattack": {"steps": 6},
     "boundary": {"steps": 30},
 }
 """Few steps: what is tested here holds after any number."""
