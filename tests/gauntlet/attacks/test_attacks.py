@@ -23,7 +23,6 @@ SETTINGS = {
     "fab_targeted": {"steps": 5, "targets": 3},
     "square": {"steps": 60},
     "autoattack": {"steps": 5, "queries": 30},
-    "autoattack": {"steps": 5, "queries": 20},
     "cw": {"steps": 10, "searches": 2},
     "deepfool": {"steps": 10},
     "nes": {"alpha": 0.01, "steps": 6},
