@@ -14,8 +14,10 @@ from gauntlet.errors import ArgumentError
 
 # The share of pixels in a patch is halved from these queries on.
 _HALVINGS = (10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000)
-# Queries ahead are asked as long as at most about this share of them comes after a success, hence in vain.
-_WASTE = 0.2
+# Queries ahead are asked as long as at most about this share of them comes after a success, hence in vain,
+_WASTE = 0.1
+# and as long as they fill no more than so many forward passes: what surrounds these is then shared by many queries.
+_PASSES = 4
 
 
 def square(
@@ -133,7 +135,7 @@ class _Queries:
         return Look(rows.loss < 0, rows.step > self.steps, rows.point)
 
     def _ahead(self, rows: int) -> int:
-        return max(1, min(self.still.batch // rows, int(1 + 2 * _WASTE / max(self.kept, 1e-3))))
+        return max(1, min(_PASSES * self.still.batch // rows, int(1 + 2 * _WASTE / max(self.kept, 1e-3))))
 
     def _margin(self, points: Tensor, y: Tensor) -> Tensor:
         logits = [self.model(part) for part in points.split(self.still.batch)]
