@@ -25,7 +25,7 @@ from gauntlet.attacks.gradient import pgd, right
 from gauntlet.attacks.radius import least_radius, radius_between
 from gauntlet.attacks.survival import Attack, survives
 
-SHARE, TOLERANCE = 0.25, 0.03
+SHARE, TOLERANCE = 0.25, 0.02
 
 
 class Calls:
