@@ -95,7 +95,7 @@ class PeakedPatches:
         both = into | window(corner[..., 2:], side, self.shape)[:, :, None]
         powers = delta.abs() ** order
         peaks = self._placed(corner[..., :2], side, self.level[steps], turned=sign[..., -1] > 0)
-        fresh = peaks[:, :, None] * sign[..., :-1, None, None]
+        fresh = peaks[:, :, None] * into * sign[..., :-1, None, None]
         held = (powers * into).sum((-2, -1), keepdim=True) ** (1 / order)
         fresh = fresh + delta * into / (held + _TINY)
         # A channel may grow by what it held in the two squares, and by its part of what the ball has left.
@@ -117,16 +117,13 @@ class PeakedPatches:
         return into_box(x, delta, eps=eps, norm=self.norm)
 
     def _placed(self, corner: Tensor, side: Tensor, level: Tensor, *, turned: Tensor) -> Tensor:
-        """Return the peaks in their squares, R x A x H x W, zero elsewhere."""
+        """Return the peaks in their squares, R x A x H x W; what lies outside these means nothing."""
         rows, columns = (_from(corner[..., axis], side, self.shape[axis]) for axis in (0, 1))
-        top = self.peaks.shape[-1] - 1
-        near = self.peaks[
-            level[..., None, None],
-            turned.long()[..., None, None],
-            rows.clamp(0, top)[..., :, None],
-            columns.clamp(0, top)[..., None, :],
-        ]
-        return near * window(corner, side, self.shape)
+        width = self.peaks.shape[-1]
+        # One flat index is several times faster than an index for each of the table's axes.
+        place = (2 * level + turned)[..., None] * width + rows.clamp(0, width - 1)
+        place = place[..., :, None] * width + columns.clamp(0, width - 1)[..., None, :]
+        return self.peaks.flatten().take(place)
 
     def _tiles(self, noise: Noise) -> Tensor:
         """Return the start: tiles of peaks with random signs and turns, B x C x H x W."""

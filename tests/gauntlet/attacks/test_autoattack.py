@@ -18,14 +18,14 @@ def seeded(seed: int = 0) -> torch.Generator:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("norm", "name", "eps"), [("linf", "Linf", 0.03), ("l2", "L2", 0.4), ("l1", "L1", 3.0)])
+@pytest.mark.parametrize(("norm", "name", "eps"), [("linf", "Linf", 0.03), ("l2", "L2", 0.5), ("l1", "L1", 3.0)])
 def test_robust_top1_within_a_fifth_of_a_point_of_the_reference(trained, norm, name, eps):
-    """Of 400 images not one may differ: the next number is a quarter of a point away."""
-    model, x, y = trained
+    """Of 200 images not one may differ: the next number is half a point away."""
+    model, x, y = trained.model, trained.x[:200], trained.y[:200]
     ours = standard(model, x, y, eps=eps, norm=norm, generator=seeded())
     # A copy, since their FAB leaves gradients on the weights.
     reference = AutoAttack(copy.deepcopy(model), eps=eps, norm=name, seed=0)
-    theirs, _ = reference.run_standard_evaluation(x, y, batch_size=400)
+    theirs, _ = reference.run_standard_evaluation(x, y, batch_size=200)
     robust = right(model, theirs, y)
     assert 0.02 < robust.float().mean() < 0.9 * right(model, x, y).float().mean()
     assert abs(float(ours.robust.float().mean() - robust.float().mean())) <= 0.002
