@@ -4,8 +4,8 @@ Run as `python benchmarks/autoattack_speed.py`; prints one Markdown table. torch
 10 steps, where the standard version has 100: it is given 100, or it would be another attack. Processor time counts on
 a CPU, where other things run; the wall on a GPU. An image that survives costs all sides the same forward and backward
 passes of the model, about 10,000, so that what can be won is what surrounds them: fewer and fuller passes where few
-images survive, none for those that are broken. Exits with 1 if a robust top-1 differs by more than TOLERANCE, or if
-ours is less than NEEDED times faster than torchattacks' where at most FEW images survive.
+images survive, none for those that are broken. Exits with 1 if a robust top-1 differs by more than TOLERANCE
+and by more than the one image that a seed may decide on either side, or if ours is less than NEEDED times faster than torchattacks' where at most FEW images survive.
 """
 
 import argparse
@@ -132,7 +132,7 @@ def main() -> int:
             run = timed(name, net, **settings)
             print(line(name, run, mine, norm=norm, eps=eps), flush=True)
             fast = run.seconds >= NEEDED * mine.seconds
-            holds &= abs(run.top1 - mine.top1) <= TOLERANCE
+            holds &= abs(run.survivors - mine.survivors) <= max(TOLERANCE * len(net.x), 1)
             holds &= fast or name != "torchattacks" or run.survivors > FEW
     return 0 if holds else 1
 

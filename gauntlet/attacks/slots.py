@@ -91,7 +91,7 @@ def search(walk: Walk, standing: Standing, *, runs: int) -> Found:
         look = walk.advance(rows)
         leave = look.found | look.over
         if leave.any():
-            _record(rows, look, winner, x_adv)
+            _record(rows, look, winner=winner, x_adv=x_adv)
             rows = rows.keep(~leave & (rows.run < winner[rows.image]))
             rows = rows if len(rows.image) else None
     return Found(x_adv, winner < runs)
@@ -108,7 +108,7 @@ def _next(winner: Tensor, waiting: int, *, total: int, room: int) -> tuple[Tenso
     return torch.cat(chosen), waiting
 
 
-def _record(rows: Rows, look: Look, winner: Tensor, x_adv: Tensor) -> None:
+def _record(rows: Rows, look: Look, *, winner: Tensor, x_adv: Tensor) -> None:
     """Note what was found; of an image's runs the lowest wins, and later passes may still lower it."""
     row = look.found.nonzero()[:, 0]
     winner.scatter_reduce_(0, rows.image[row], rows.run[row], "amin")
