@@ -4,8 +4,9 @@ Run as `python benchmarks/autoattack_speed.py`; prints one Markdown table. torch
 10 steps, where the standard version has 100: it is given 100, or it would be another attack. Processor time counts on
 a CPU, where other things run; the wall on a GPU. An image that survives costs all sides the same forward and backward
 passes of the model, about 10,000, so that what can be won is what surrounds them: fewer and fuller passes where few
-images survive, none for those that are broken. Exits with 1 if a robust top-1 differs by more than TOLERANCE
-and by more than the one image that a seed may decide on either side, or if ours is less than NEEDED times faster than torchattacks' where at most FEW images survive.
+images survive, none for those that are broken. Exits with 1 if the robust top-1
+differs by more than TOLERANCE and by more than the one image that a seed may decide on either side, or if ours is less
+than NEEDED times faster than torchattacks' where at most FEW images survive.
 """
 
 import argparse
