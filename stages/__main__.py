@@ -8,11 +8,8 @@ values of that file over params.yaml, if the result passes the same check.
 """
 
 import argparse
-import contextlib
 import errno
-import json
 import os
-import resource
 import sys
 import time
 import traceback
@@ -24,6 +21,7 @@ import yaml
 
 from gauntlet.errors import ArgumentError, DataError, RetryableError, UnavailableError
 from stages.contract import Contract, contract, names, nearest, parse, section, variants
+from stages.cost import write_cost
 from stages.lifetime import end_with_dvc, unwind_on_sigterm
 from stages.machine import limit_threads, thread_count
 from stages.outputs import whole
@@ -85,17 +83,7 @@ def run_stage(name: str, words: list[str]) -> None:
         if stage.variant:
             values[stage.variant] = given[stage.variant]
         stage.module.run(params, **values)
-    _write_cost(os.environ.get("DVC_STAGE", name), seconds=time.monotonic() - begin)
-
-
-def _write_cost(title: str, *, seconds: float) -> None:
-    """Leave seconds and peak memory beside the results, untracked."""
-    folder = Path(".checkpoints/cost")
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    cost = {"seconds": round(seconds, 2), "peak_memory_mib": round(peak)}
-    with contextlib.suppress(OSError):
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / f"{title}.json").write_text(json.dumps(cost, sort_keys=True) + "\n")
+    write_cost(os.environ.get("DVC_STAGE", name), seconds=time.monotonic() - begin)
 
 
 def check_params(values: Mapping) -> None:

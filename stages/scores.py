@@ -31,6 +31,7 @@ def write_score(
     scorer: str,
     params: Params,
     inputs: Mapping[str, Path],
+    stage: str | None = None,
 ) -> None:
     """Write one score.
 
@@ -45,12 +46,13 @@ def write_score(
         scorer: Name and version of what computed it.
         params: The stage's parameters.
         inputs: What was read, by its name in dvc.yaml; hashed as DVC does.
+        stage: The DVC stage, where it is not `<method>-score@<subject>`.
     """
     write_json(
         path,
         {
             "method": method,
-            "stage": f"{method}-score@{subject}",
+            "stage": stage or f"{method}-score@{subject}",
             "subject": subject,
             "results": dict(results),
             "headline": dict(headline),

@@ -13,6 +13,7 @@ from torch import nn
 from gauntlet.training.state import TrainingState, start
 from stages import Params
 from stages.checkpoint import Checkpoint
+from stages.cost import write_epoch_cost
 from stages.files import write_json
 
 
@@ -52,6 +53,7 @@ def fit(
     *,
     checkpoint: Checkpoint,
     measure: Callable[[], Mapping[str, float]],
+    items: int | None = None,
 ) -> list[dict]:
     """Run a training loop to its end, resuming where an earlier run was cut off.
 
@@ -60,6 +62,8 @@ def fit(
         loop: Starts the library's loop on `state`; yields one record an epoch.
         checkpoint: Saved after each epoch; the caller clears it when the outputs are written.
         measure: Computes the held-out numbers of an epoch.
+        items: Images an epoch; where given, each epoch's seconds, images/s and peak memory are left beside the cost of
+            the stage, untracked.
 
     Returns:
         One record an epoch, without any clock in it.
@@ -68,12 +72,16 @@ def fit(
     if saved := checkpoint.load():
         state.load_state_dict(saved["state"])
         history = saved["history"]
-    begin = time.monotonic()
+    begin = since = time.monotonic()
     for record in loop():
+        trained_s = time.monotonic() - since
         history.append(dict(record) | {name: round(value, 6) for name, value in measure().items()})
         checkpoint.save({"state": state.state_dict(), "history": history})
         shown = ", ".join(f"{name} {value:.4g}" for name, value in history[-1].items())
         print(f"{shown}, {time.monotonic() - begin:.0f} s", file=sys.stderr, flush=True)
+        if items:
+            write_epoch_cost(state.epoch, seconds=trained_s, items=items)
+        since = time.monotonic()
     return history
 
 

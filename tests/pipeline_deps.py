@@ -20,7 +20,18 @@ from stages.contract import Contract, contract, names, section, variants
 ROOT = Path(__file__).resolve().parents[1]
 PROTOCOL = {"gauntlet/errors.py"} | {
     f"stages/{name}.py"
-    for name in ("__init__", "__main__", "contract", "machine", "lifetime", "outputs", "progress", "files", "scores")
+    for name in (
+        "__init__",
+        "__main__",
+        "contract",
+        "cost",
+        "machine",
+        "lifetime",
+        "outputs",
+        "progress",
+        "files",
+        "scores",
+    )
 }
 PROTOCOL |= {"stages/checkpoint.py"}
 """The door and what stands beside it: they end a stage well or badly, but the bytes of a result are not theirs."""

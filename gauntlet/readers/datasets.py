@@ -18,7 +18,7 @@ def _digits(archive: Path, split: str, *, seed: int, held_out: int | None) -> La
 def _objects(folder: Path, split: str, *, seed: int, held_out: int | None) -> Labelled:
     from gauntlet.readers.classification import read_images  # needs pandas, which a GPU machine may lack
 
-    images = read_images(folder, split)
+    images = read_images(folder, split, masks=False)
     return Labelled(images.x, images.labels, images.class_names)
 
 

@@ -32,7 +32,8 @@ class Params(StageParams):
 
     Attributes:
         level: "category" (named things) or "coarse".
-        split: "instance" (unseen cut-outs of known things) or "category" (whole things held out; level coarse only).
+        split: "picture" (known cut-outs, newly placed over unseen backgrounds), "instance" (unseen cut-outs of known
+            things) or "category" (whole things held out; level coarse only).
         images: Number of images a split.
         scale: Least and greatest longest side of the object, as a share of the image.
         classes: Names of the classes; null for all.
@@ -42,7 +43,7 @@ class Params(StageParams):
     seed: int
     size_px: int = Field(ge=16)
     level: Literal["category", "coarse"]
-    split: Literal["instance", "category"]
+    split: Literal["picture", "instance", "category"]
     styles: list[Literal["photo", "render", "flat", "outline"]]
     images: Counts
     scale: Span
@@ -81,8 +82,8 @@ def pools(cutouts: list[CutOut], params: Params) -> dict[str, dict[str, list[Cut
     by_split: dict[str, dict[str, list[CutOut]]] = {split: {} for split in SPLITS}
     for cutout in cutouts:
         if cutout.style in params.styles:
-            side = cutout.split if params.split == "instance" else cutout.split_category
-            by_split[side].setdefault(getattr(cutout, params.level), []).append(cutout)
+            for side in _sides(cutout, params.split):
+                by_split[side].setdefault(getattr(cutout, params.level), []).append(cutout)
     shared = set.intersection(*(set(found) for found in by_split.values()))
     wanted = shared if params.classes is None else shared & set(params.classes)
     names = sorted(name for name in wanted if len(by_split["train"][name]) >= params.least_cutouts)
@@ -92,6 +93,10 @@ def pools(cutouts: list[CutOut], params: Params) -> dict[str, dict[str, list[Cut
             "with split: category the level must be coarse"
         )
     return {split: {name: found[name] for name in names} for split, found in by_split.items()}
+
+
+def _sides(cutout: CutOut, split: str) -> tuple[str, ...]:
+    return {"picture": SPLITS, "instance": (cutout.split,), "category": (cutout.split_category,)}[split]
 
 
 def run(params: Params, *, size: str, objects: Path, backgrounds: Path, images: Out) -> None:

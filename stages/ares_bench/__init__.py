@@ -1,0 +1,1 @@
+"""ARES-Bench: robustness of classifiers as curves."""

@@ -1,0 +1,1 @@
+"""Fast adversarial training: FGSM-LAW and the methods it is measured against."""
