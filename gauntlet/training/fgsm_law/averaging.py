@@ -49,9 +49,10 @@ class Ema(NoAveraging):
         self.shadow = copy.deepcopy(model).eval().requires_grad_(False)
         # Both keep their tensors for life, so that the pairs need not be gathered at every step.
         pairs = list(zip(self.shadow.state_dict().values(), model.state_dict().values(), strict=True))
-        self._counters = [pair for pair in pairs if not pair[0].is_floating_point()]
         floats = [pair for pair in pairs if pair[0].is_floating_point()]
         self._averaged, self._weights = [old for old, _ in floats], [new for _, new in floats]
+        counters = [pair for pair in pairs if not pair[0].is_floating_point()]
+        self._copied, self._counters = [old for old, _ in counters], [new for _, new in counters]
         self._taken = torch.zeros((), dtype=torch.int64, device=pairs[0][0].device)
 
     def healthy(self, loss: Loss) -> Tensor:
@@ -68,8 +69,10 @@ class Ema(NoAveraging):
         steps = torch._foreach_sub(self._weights, self._averaged)
         torch._foreach_mul_(steps, share)
         torch._foreach_add_(self._averaged, steps)
-        for old, new in self._counters:
-            old.copy_(torch.where(healthy, new, old))
+        if self._counters:
+            steps = torch._foreach_sub(self._counters, self._copied)
+            torch._foreach_mul_(steps, healthy)
+            torch._foreach_add_(self._copied, steps)
 
     def state(self) -> dict:
         """Return the shadow's weights and the number of steps taken in."""

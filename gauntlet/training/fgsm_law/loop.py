@@ -167,6 +167,7 @@ def train(
                 y = target.argmax(1) if how.mixup or how.cutmix else y
                 epoch = state.epoch + number / setting.steps_per_epoch
                 for _ in range(method.replays):
+                    state.optimizer.zero_grad(set_to_none=True)  # before the forward pass: its memory is free then
                     with speed.autocast(setting.device):
                         loss = method.loss(model, Batch(images, y, target, index, step, epoch), state.generator)
                     _descend(state, loss.value, clip_norm=clip_norm)
@@ -188,7 +189,6 @@ def train(
 
 def _descend(state: TrainingState, value: Tensor, *, clip_norm: float | None) -> None:
     scaler = state.extra["scaler"].scaler
-    state.optimizer.zero_grad(set_to_none=True)
     scaler.scale(value).backward()
     scaler.unscale_(state.optimizer)
     state.extra["method"].after_backward(state.model)

@@ -180,6 +180,13 @@ def uniform(shape: tuple[int, ...], generator: torch.Generator, device: torch.de
     return torch.rand(shape, generator=_on_device(generator, device), device=device)
 
 
+def normal(shape: tuple[int, ...], generator: torch.Generator, device: torch.device | str) -> Tensor:
+    """Return standard normal numbers that depend on the generator as those of `uniform` do."""
+    if torch.device(device).type == "cpu":
+        return torch.randn(shape, generator=generator)
+    return torch.randn(shape, generator=_on_device(generator, device), device=device)
+
+
 def random_signs(shape: tuple[int, ...], generator: torch.Generator, device: torch.device | str) -> Tensor:
     """Return +1 and -1 with equal chance; one byte is drawn for eight of them."""
     elements = math.prod(shape)

@@ -16,6 +16,7 @@ from gauntlet.training.fgsm_law.method import (
     clip_box,
     evaluating,
     input_gradient,
+    normal,
     right,
     uniform_start,
 )
@@ -115,7 +116,7 @@ class Trades(Method):
     def loss(self, model: nn.Module, batch: Batch, generator: torch.Generator) -> Loss:
         """Return the surrogate loss."""
         eps, x = self.setting.eps, batch.x
-        noise = torch.randn(x.shape, generator=generator).to(x.device).mul_(self.start)
+        noise = normal(x.shape, generator, x.device).mul_(self.start)
         with evaluating(model):
             with torch.no_grad():
                 clean = model(x).softmax(1)
