@@ -179,6 +179,21 @@ def test_modes_of_a_gpu_and_of_a_cpu():
     assert (plan.width, plan.steps, plan.queries) == (64, 100, 5000)
 
 
+def test_peak_memory_is_what_a_run_keeps_and_what_a_step_adds(monkeypatch):
+    """Before the run 100 bytes are held; it keeps 40, other runs take 1000 more, and its epochs add 25 and 30."""
+    held, highest = iter([100, 140, 1140, 1140]), iter([1165, 1170])
+    monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", lambda device: None)
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda device: None)
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda device: next(held))
+    monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda device: next(highest))
+    run = Run(nn.Identity(), iter([{"loss": 1.0}] * 3), Mode(Speed()), "cuda:0", 100)
+    assert run.epoch() == run.first_s
+    assert (run.kept, run.peak, run.seconds) == (40, 0, [])
+    run.epoch(), run.epoch()
+    assert run.peak == 40 + 30
+    assert len(run.seconds) == 2
+
+
 def test_tf32_is_put_back():
     before = torch.backends.cudnn.allow_tf32
     with tf32(not before):
