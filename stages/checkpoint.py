@@ -33,6 +33,7 @@ class Checkpoint:
     """The state of one training run on disk, written whole or not at all.
 
     Attributes:
+        stage: As DVC calls it.
         path: `.checkpoints/<stage>/<hash of params, inputs, code and device>/state.pt`.
     """
 
@@ -45,6 +46,7 @@ class Checkpoint:
             "machine": [machine().device, machine().threads, torch.__version__],
         }
         key = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:24]
+        self.stage = stage
         self.path = ROOT / stage / key / "state.pt"
 
     def load(self) -> dict | None:

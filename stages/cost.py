@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import os
 import resource
 import sys
 from pathlib import Path
@@ -15,16 +14,16 @@ def write_cost(title: str, *, seconds: float) -> None:
     _write(f"{title}.json", {"seconds": round(seconds, 2), "peak_memory_mib": _peak_memory_mib()}, mode="w")
 
 
-def write_epoch_cost(epoch: int, *, seconds: float, items: int) -> None:
+def write_epoch_cost(title: str, epoch: int, *, seconds: float, items: int) -> None:
     """Leave an epoch's seconds (training alone, without what is measured after it), items a second and peak memory.
 
     Args:
+        title: Of the stage, as DVC calls it.
         epoch: From 1; the first one begins the file anew.
         seconds: Spent training.
         items: Images trained on.
     """
     cost = {"epoch": epoch, "seconds": round(seconds, 3), "items_per_s": round(items / max(seconds, 1e-9), 1)}
-    title = os.environ.get("DVC_STAGE", "stage")
     mode = "w" if epoch == 1 else "a"
     _write(f"{title}.epochs.jsonl", cost | {"peak_memory_mib": _peak_memory_mib()}, mode=mode)
 

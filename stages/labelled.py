@@ -41,7 +41,8 @@ def read(data: Data, split: str, *, images: Path, digits: Path, folders: Path) -
     """Read one split.
 
     Raises:
-        ArgumentError: A folder is named for data that are built here, or none for official ones.
+        ArgumentError: A folder is named for data that are built here, or none for official ones; a number of held-out
+            pictures for those built here.
         DataError: A file is missing or damaged, or the folder has another layout.
     """
     if (data.layout in BUILT) != (data.folder is None):
@@ -49,6 +50,8 @@ def read(data: Data, split: str, *, images: Path, digits: Path, folders: Path) -
             f"data.folder must be null for {' and '.join(BUILT)}, else a name of raw.folder; "
             f"got {data.folder!r} with the layout {data.layout}"
         )
+    if data.held_out is not None and data.layout in BUILT:
+        raise ArgumentError(f"data.held_out must be null for {data.layout}, split already; got {data.held_out}")
     place = {"objects": images, "digits": digits}.get(data.layout) or named_folder(folders, data.folder)
     return read_dataset(data.layout, place, split, seed=data.seed, held_out=data.held_out)
 

@@ -80,7 +80,7 @@ def fit(
         shown = ", ".join(f"{name} {value:.4g}" for name, value in history[-1].items())
         print(f"{shown}, {time.monotonic() - begin:.0f} s", file=sys.stderr, flush=True)
         if items:
-            write_epoch_cost(state.epoch, seconds=trained_s, items=items)
+            write_epoch_cost(checkpoint.stage, state.epoch, seconds=trained_s, items=items)
         since = time.monotonic()
     return history
 
@@ -116,6 +116,8 @@ def write_model(
     folder.mkdir(parents=True)
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
     save_file(weights, folder / "model.safetensors")
-    kept = {name: value for name, value in settings.items() if name != "weights"}  # they are in the file now
+    # The weights are in the file now; without being asked for them, timm's models take other statistics.
+    kept = {name: value for name, value in settings.items() if name not in ("weights", "pretrained")}
+    kept = ({"preprocessing": "own"} if settings.get("pretrained") else {}) | kept
     write_json(folder / "model.json", {**about, "architecture": architecture, "classes": classes, "settings": kept})
     write_json(folder / "history.json", history)

@@ -3,23 +3,25 @@
 The attacks are those of the paper's evaluation: a random start, steps of a quarter of eps, C&W as PGD on the margin.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from importlib.metadata import version
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import torch
 from pydantic import Field
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from gauntlet.attacks.autoattack import standard
 from gauntlet.attacks.gradient import pgd
-from gauntlet.attacks.survival import Attack, survives
-from gauntlet.errors import DataError
+from gauntlet.attacks.survival import Attack, right_in_batches, survives
+from gauntlet.errors import ArgumentError, DataError
 from gauntlet.metrics.intervals import Interval, wilson
+from gauntlet.readers.checkpoints import load_checkpoint
+from gauntlet.readers.labelled import balanced_order
 from gauntlet.readers.models import ModelCard, load_model
 from stages import Out
 from stages import Params as StageParams
@@ -27,9 +29,12 @@ from stages.labelled import Data, read, some
 from stages.machine import machine, parallel
 from stages.scores import write_score
 
-MONOTONE = ("clean", "fgsm", "pgd_10", "pgd_50", "autoattack")
+MONOTONE = ("clean", "fgsm", "pgd_10", "pgd_50")
 TOLERANCE = 0.003
 """How far a stronger attack may leave more than a weaker one before it says that something is broken."""
+
+TRAINED = ("data", "method", "switches", "eps", "seed", "epochs", "best_epoch", "passes", "overfitting")
+"""What fgsm_law.train notes in model.json."""
 
 
 class AutoAttack(StageParams):
@@ -100,25 +105,40 @@ def _passes(result: Mapping) -> float:
 
 def _results(params: Params, folder: Path, *, places: Mapping[str, Path]) -> dict:
     model, card = load_model(folder)
+    if lacking := [name for name in TRAINED if name not in card.about]:
+        raise DataError(f"{folder}/model.json must name {lacking[0]}; written by another stage than fgsm_law.train?")
     data = read(Data(**card.about["data"]), "test", **places)
-    x, y = (part.to(machine().device) for part in some(data, params.images, seed=params.seed).tensors())
-    if list(data.class_names) != card.classes:
-        raise DataError(f"{folder} must have the data's {len(data.class_names)} classes; got {len(card.classes)}")
-    model = model.to(machine().device)
-    test = partial(_table, params, x=x.float() / 255, y=y, eps=card.about["eps"])
-    wanted = params.autoattack.variants is None or folder.name in params.autoattack.variants
-    table = test(model, standard_images=params.autoattack.images if wanted else 0)
-    model.load_state_dict(load_file(folder / "last.safetensors"))
-    last = test(model.eval(), standard_images=0)
-    rates = [table[name]["value"] for name in MONOTONE if table[name] and table[name]["n"] == len(x)]
-    return table | {
+    _check_classes(folder, card.classes, data.class_names)
+    chosen = some(data, params.images, seed=params.seed)
+    x, y = (part.to(machine().device) for part in chosen.tensors())
+    model, x = model.to(machine().device), x.float() / 255
+    try:
+        held = _held(params, model, x, y=y, eps=card.about["eps"])
+        few = _few(params.autoattack, chosen.labels, name=folder.name, seed=params.seed)
+        strongest = _standard(params, model, x[few], y=y[few], eps=card.about["eps"]) if len(few) else None
+        load_checkpoint(model, folder / "last.safetensors")
+        last = _held(params, model, x, y=y, eps=card.about["eps"])
+    except ArgumentError as error:
+        raise DataError(f"{folder}: {error}") from None
+    return {
+        **{name: asdict(_rate(right)) for name, right in held.items()},
+        "autoattack": None if strongest is None else asdict(_rate(strongest)),
         "training": _about(card),
-        "last": {name: last[name] for name in ("clean", "pgd_10", "pgd_50")},
+        "last": {name: asdict(_rate(last[name])) for name in ("clean", "pgd_10", "pgd_50")},
         "best_epoch": card.about["best_epoch"],
         "overfitting": card.about["overfitting"],
         "cost": {"passes": round(card.about["passes"], 4)},
-        "monotone": all(weak >= strong - TOLERANCE for weak, strong in pairwise(rates)),
+        "monotone": _monotone([held[name] for name in MONOTONE])
+        and (strongest is None or _monotone([held["pgd_50"][few], strongest])),
     }
+
+
+def _check_classes(folder: Path, known: list[str], wanted: list[str]) -> None:
+    if len(known) != len(wanted):
+        raise DataError(f"{folder} must have the data's {len(wanted)} classes; got {len(known)}; built anew since?")
+    for place, (got, name) in enumerate(zip(known, wanted, strict=True)):
+        if got != name:
+            raise DataError(f"{folder}: class {place} must be the data's {name!r}; got {got!r}; built anew since?")
 
 
 def _about(card: ModelCard) -> dict:
@@ -126,9 +146,7 @@ def _about(card: ModelCard) -> dict:
     return kept | {"data": Data(**card.about["data"]).name, "architecture": card.architecture}
 
 
-def _table(
-    params: Params, model: nn.Module, *, x: Tensor, y: Tensor, eps: float, standard_images: int | None
-) -> dict[str, dict | None]:
+def _held(params: Params, model: nn.Module, x: Tensor, *, y: Tensor, eps: float) -> dict[str, Tensor]:
     """Attack one model; each PGD goes on with what the shorter one has left, from the same start."""
     attack = partial(pgd, alpha=eps / 4)
     chain: dict[str, Attack] = {
@@ -138,14 +156,13 @@ def _table(
         "pgd_50": partial(attack, steps=50),
         "cw_20": partial(attack, steps=20, loss="margin"),
     }
-    clean = _right(model, x, y, batch=params.batch)
-    found = {"clean": clean}
+    held = {"clean": right_in_batches(model, x, y, batch=params.batch)}
     for name, each in chain.items():
-        before = found["pgd_10" if name == "pgd_20" else "pgd_20" if name == "pgd_50" else "clean"]
-        found[name] = before.clone()
+        before = held[{"pgd_20": "pgd_10", "pgd_50": "pgd_20"}.get(name, "clean")]
+        held[name] = before.clone()
         if not before.any():
             continue
-        found[name][before] = survives(
+        held[name][before] = survives(
             model,
             x[before],
             y[before],
@@ -155,22 +172,23 @@ def _table(
             batch=params.batch,
             generator=torch.Generator().manual_seed(params.seed),
         )
-    table = {name: asdict(_rate(held)) for name, held in found.items()}
-    return table | {"autoattack": _standard(params, model, x=x, y=y, eps=eps, images=standard_images)}
+    return held
 
 
-def _standard(params: Params, model: nn.Module, *, x: Tensor, y: Tensor, eps: float, images: int | None) -> dict | None:
-    if images == 0:
-        return None
-    generator = torch.Generator().manual_seed(params.seed)
-    broken = standard(model, x[:images], y[:images], eps=eps, generator=generator)
-    return asdict(_rate(broken.robust))
+def _few(params: AutoAttack, labels: np.ndarray, *, name: str, seed: int) -> np.ndarray:
+    """Return which pictures AutoAttack is run on: every class in its share, for data sets come sorted by class."""
+    wanted = params.variants is None or name in params.variants
+    count = (len(labels) if params.images is None else params.images) if wanted else 0
+    return np.sort(balanced_order(labels, seed=seed)[:count])
 
 
-@torch.inference_mode()
-def _right(model: nn.Module, x: Tensor, y: Tensor, *, batch: int) -> Tensor:
-    pairs = zip(x.split(batch), y.split(batch), strict=True)
-    return torch.cat([model(images).argmax(1) == truth for images, truth in pairs]).clone()
+def _standard(params: Params, model: nn.Module, x: Tensor, *, y: Tensor, eps: float) -> Tensor:
+    return standard(model, x, y, eps=eps, generator=torch.Generator().manual_seed(params.seed)).robust
+
+
+def _monotone(held: Sequence[Tensor]) -> bool:
+    rates = [_rate(right).value for right in held]
+    return all(weak >= strong - TOLERANCE for weak, strong in pairwise(rates))
 
 
 def _rate(held: Tensor) -> Interval:

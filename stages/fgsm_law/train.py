@@ -1,25 +1,30 @@
 """Train one classifier by one method of fast adversarial training; select its epoch on held-out training pictures.
 
-Every epoch records clean, FGSM and PGD-10 top-1 and the local linearity on the held-out pictures; a catastrophic
-overfitting is named with its epoch. Seconds, images/s and peak memory go beside the results, untracked.
+Every epoch records clean, FGSM and PGD-10 top-1 and the local linearity on the held-out pictures; the epoch of the
+highest PGD-10 top-1 is kept, in plain training that of the highest clean one. A catastrophic overfitting is named with
+its epoch. Seconds, images/s and peak memory go beside the results, untracked.
 """
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
+from typing import Self
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from safetensors.torch import save_file
-from torch import nn
+from torch import Tensor, nn
 
 from gauntlet.errors import ArgumentError
 from gauntlet.metrics.overfitting import catastrophic_overfitting, held_out
 from gauntlet.models.registry import build
+from gauntlet.readers.labelled import Labelled
 from gauntlet.training.augmentation import BatchAugmentation
 from gauntlet.training.fgsm_law import build as build_method
 from gauntlet.training.fgsm_law.averaging import AVERAGINGS, NoAveraging
-from gauntlet.training.fgsm_law.loop import Speed, TensorData, begin, steps_per_epoch, train
+from gauntlet.training.fgsm_law.images import StreamData, TensorData
+from gauntlet.training.fgsm_law.loop import Speed, begin, steps_per_epoch, train
 from gauntlet.training.fgsm_law.method import Method, Setting
 from gauntlet.training.selection import Best
 from gauntlet.training.state import TrainingState, start_sgd
@@ -42,12 +47,27 @@ class Averaging(StageParams):
     rule: str
     settings: dict[str, float | bool] = Field(default_factory=dict)
 
+    def build(self) -> NoAveraging:
+        """Make the averaging.
+
+        Raises:
+            ArgumentError: There is no such rule, or it has no such setting.
+        """
+        if self.rule not in AVERAGINGS:
+            raise ArgumentError(f"averaging.rule must be one of {', '.join(AVERAGINGS)}; got {self.rule!r}; misspelt?")
+        try:
+            return AVERAGINGS[self.rule](**self.settings)
+        except TypeError:
+            got = ", ".join(self.settings)
+            raise ArgumentError(f"averaging.settings must be those of {self.rule}; got {got}; misspelt?") from None
+
 
 class Params(Schedule):
     """What is trained on what, by which method, how long.
 
     Attributes:
         data: The training pictures.
+        epochs: At least one.
         method: A key of `gauntlet.training.fgsm_law.METHODS`.
         settings: Its hyper-parameters where they differ from the paper's.
         architecture: "gauntlet:preact_resnet18", "gauntlet:wide_resnet", "torchvision:...", "timm:...".
@@ -60,10 +80,13 @@ class Params(Schedule):
         augmentation: As `gauntlet.training.augmentation.BatchAugmentation` names it.
         averaging: Of the weights.
         speed: Precision, memory format, compilation.
+        workers: Processes that decode the training pictures as they are needed, for sets that do not fit into memory;
+            null holds them all.
         measured: Held-out pictures that are attacked after each epoch; null for all.
     """
 
     data: Data
+    epochs: int = Field(ge=1)
     method: str
     settings: dict[str, str | int | float | bool | None]
     architecture: str
@@ -76,7 +99,14 @@ class Params(Schedule):
     augmentation: BatchAugmentation
     averaging: Averaging
     speed: Speed
+    workers: int | None = Field(default=None, ge=0)
     measured: int | None = Field(ge=1)
+
+    @model_validator(mode="after")
+    def _known(self) -> Self:
+        build_method(self.method, self.settings)
+        self.averaging.build()
+        return self
 
 
 def run(params: Params, *, variant: str, images: Path, digits: Path, folders: Path, model: Out) -> None:
@@ -84,42 +114,28 @@ def run(params: Params, *, variant: str, images: Path, digits: Path, folders: Pa
     device = machine().device
     places = {"images": images, "digits": digits, "folders": folders}
     data = read(params.data, "train", **places)
-    x, y = data.tensors()
-    x_val, y_val = some(read(params.data, "val", **places), params.measured, seed=params.seed).tensors()
-    method, averaging = build_method(params.method, params.settings), _averaging(params.averaging)
-    network = _network(params, classes=len(data.class_names), channels=x.shape[1]).to(device)
+    held = some(read(params.data, "val", **places), params.measured, seed=params.seed).tensors()
+    settings = _settings(params, channels=held.x.shape[1])
+    network = _network(params, settings, x=held.x[:2], classes=len(data.class_names))
     setting = Setting(
         eps=params.eps,
         classes=len(data.class_names),
-        images=len(x),
-        shape=tuple(x.shape[1:]),
+        images=len(data),
+        shape=tuple(held.x.shape[1:]),
         epochs=params.epochs,
-        steps_per_epoch=steps_per_epoch(len(x), params.batch, whole=params.speed.compile),
+        steps_per_epoch=steps_per_epoch(len(data), params.batch, whole=params.speed.compile),
         device=device,
     )
-    state, best = _state(params, network, setting, method=method), Best()
+    method, averaging, best = build_method(params.method, params.settings), params.averaging.build(), Best()
+    state = _state(params, network.to(device), setting, method=method)
     begin(state, method, averaging, setting=setting, speed=params.speed)
     state.extra["best"] = best
-
-    def measure() -> Mapping[str, float]:
-        found = held_out(
-            averaging.shadow,
-            x_val,
-            y_val,
-            eps=params.eps,
-            batch=500,
-            device=device,
-            generator=torch.Generator().manual_seed(params.seed),
-        )
-        best.offer(averaging.shadow, found.pgd_10, epoch=state.epoch)
-        return {name: value for name, value in asdict(found).items() if name != "n"}
-
     checkpoint = Checkpoint(f"fgsm_law-train@{variant}", params=params, inputs=places)
     history = fit(
         state,
         lambda: train(
             state,
-            TensorData(x, y),
+            _pictures(params, data),
             setting=setting,
             batch=params.batch,
             how=params.augmentation,
@@ -127,25 +143,55 @@ def run(params: Params, *, variant: str, images: Path, digits: Path, folders: Pa
             clip_norm=params.clip_norm,
         ),
         checkpoint=checkpoint,
-        measure=measure,
-        items=len(x),
+        measure=partial(_measure, params, state, held.x, y=held.y),
+        items=len(data),
     )
-    _write(params, model, averaging.shadow, best=best, history=history, method=method, classes=data.class_names)
+    _write(params, model, state, settings=settings, classes=data.class_names, history=history)
     checkpoint.clear()
 
 
-def _averaging(params: Averaging) -> NoAveraging:
-    if params.rule not in AVERAGINGS:
-        raise ArgumentError(f"averaging.rule must be one of {', '.join(AVERAGINGS)}; got {params.rule!r}")
-    try:
-        return AVERAGINGS[params.rule](**params.settings)
-    except TypeError as error:
-        raise ArgumentError(f"averaging.settings must be those of {params.rule}; {error}") from None
+def _pictures(params: Params, data: Labelled) -> TensorData | StreamData:
+    return TensorData(*data.tensors()) if params.workers is None else StreamData(data, params.workers)
 
 
-def _network(params: Params, *, classes: int, channels: int) -> nn.Module:
+def _settings(params: Params, *, channels: int) -> dict[str, object]:
+    """Return the network's settings; ours are told of grey pictures, others spread them over their three channels."""
     grey = {"channels": channels} if channels != 3 and params.architecture.startswith("gauntlet:") else {}
-    return seeded(lambda: build(params.architecture, classes=classes, settings={**params.network, **grey}), params.seed)
+    return {**grey, **params.network}
+
+
+def _network(params: Params, settings: Mapping[str, object], *, x: Tensor, classes: int) -> nn.Module:
+    """Build the network and try it on two pictures, before an epoch is spent on one that does not fit."""
+    network = seeded(lambda: build(params.architecture, classes=classes, settings=settings), params.seed).eval()
+    try:
+        with torch.no_grad():
+            logits = network(x.float() / 255)
+    except RuntimeError as error:
+        shape = " x ".join(map(str, x.shape[1:]))
+        raise ArgumentError(f"{params.architecture} must take the data's {shape} pictures; {error}") from None
+    if logits.shape != (len(x), classes):
+        raise ArgumentError(
+            f"{params.architecture} must have the data's {classes} classes; got {logits.shape[-1]}; "
+            "does `network` ask for the weights of another data set?"
+        )
+    return network
+
+
+def _measure(params: Params, state: TrainingState, x: Tensor, *, y: Tensor) -> Mapping[str, float]:
+    """Measure an epoch on the held-out pictures and keep its weights if they are the best so far."""
+    shadow = state.extra["averaging"].shadow
+    found = held_out(
+        shadow,
+        x,
+        y,
+        eps=params.eps,
+        batch=500,
+        device=machine().device,
+        generator=torch.Generator().manual_seed(params.seed),
+    )
+    # Nothing withstands PGD in plain training: the first of equals would be an untrained epoch.
+    state.extra["best"].offer(shadow, found.clean if params.method == "plain" else found.pgd_10, epoch=state.epoch)
+    return {name: value for name, value in asdict(found).items() if name != "n"}
 
 
 def _state(params: Params, network: nn.Module, setting: Setting, *, method: Method) -> TrainingState:
@@ -164,25 +210,27 @@ def _state(params: Params, network: nn.Module, setting: Setting, *, method: Meth
 def _write(
     params: Params,
     folder: Path,
-    shadow: nn.Module,
+    state: TrainingState,
     *,
-    best: Best,
-    history: list[dict],
-    method: Method,
+    settings: Mapping[str, object],
     classes: list[str],
+    history: list[dict],
 ) -> None:
     """Write the folder; `last.safetensors` is for the table's column of last epochs."""
-    last = {name: tensor.detach().cpu().clone() for name, tensor in shadow.state_dict().items()}
+    method, best, shadow = state.extra["method"], state.extra["best"], state.extra["averaging"].shadow
+    last = {
+        name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
+        for name, tensor in shadow.state_dict().items()
+    }
     if best.weights:
         shadow.load_state_dict(best.weights)
     found = catastrophic_overfitting(history, attacked=params.method != "plain")
-    channels = {"channels": 1} if "channels" not in params.network and params.data.layout == "digits" else {}
     write_model(
         folder,
         shadow,
         architecture=params.architecture,
         classes=classes,
-        settings={**params.network, **channels},
+        settings=settings,
         about={
             "data": params.data.model_dump(mode="json"),
             "method": params.method,
