@@ -31,7 +31,9 @@ DVC_SPEAKS = re.compile(
     r"^(ERROR: failed to |Running stage |> |(Updating|Generating) lock file|Stage '.*' (didn't change|is cached)|"
     r"WARNING: Process '.*' had been killed\. Auto removed|Data and pipelines are up to date)"
 )
-OBITUARY = re.compile(r"^(Killed|Terminated|Aborted|Segmentation fault|Bus error)( \(core dumped\))?$")  # a shell's, not the stage's
+OBITUARY = re.compile(  # a shell's, not the stage's
+    r"^(Killed|Terminated|Aborted|Segmentation fault|Bus error)( \(core dumped\))?$"
+)
 HINTS = re.compile(
     r"^(To track the changes|To enable auto staging|\s+git add |\s+dvc config core\.autostage|Use `dvc push`)"
 )

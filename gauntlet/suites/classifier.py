@@ -85,7 +85,7 @@ def attacks(model: nn.Module, x: Tensor, y: Tensor, *, plan: Plan) -> Outcomes:
     for name, settings in plan.attacks.items():
         attack = partial(ATTACKS[name], **at_eps(name, settings, eps=plan.eps))
         values[f"attack/{name}"] = _bool(_survivors(model, x, y, attack=attack, standing=clean, plan=plan))
-    return Outcomes(values, {"": _problems(model, x, y, plan)})
+    return Outcomes(values, {"": _problems(model, x, y, plan=plan)})
 
 
 def at_eps(name: str, settings: Settings, *, eps: float) -> dict[str, object]:
@@ -141,7 +141,7 @@ def defences(model: nn.Module, x: Tensor, y: Tensor, *, plan: Plan) -> Outcomes:
         for defended in shown:
             standing = _survivors(defended, x, y, attack=attack, standing=standing, plan=plan)
         values[f"defence/{name}/robust"] = _bool(standing)
-        problems[name] = _problems(shown[0].network if name == "randomisation" else shown[0], x, y, plan)
+        problems[name] = _problems(shown[0].network if name == "randomisation" else shown[0], x, y, plan=plan)
     return Outcomes(values, problems)
 
 
@@ -172,7 +172,7 @@ def _survivors(model: nn.Module, x: Tensor, y: Tensor, *, attack: Attack, standi
     return left
 
 
-def _problems(model: nn.Module, x: Tensor, y: Tensor, plan: Plan) -> list[str]:
+def _problems(model: nn.Module, x: Tensor, y: Tensor, *, plan: Plan) -> list[str]:
     return self_checks(model, pixels(x[: plan.checked]), y[: plan.checked], eps=plan.eps).problems
 
 
