@@ -3,10 +3,10 @@
 Run as `python -m benchmarks.fast_training --data objects32 --methods fgsm_law,pgd_at`; prints Markdown tables. What is
 trained, and how, is the variant of that name in params.yaml's `fgsm_law.train`, through the very functions of that
 stage: an option changes what it names and nothing else. A method without a variant is trained as the first one, but
-for `settings` and `averaging`, which are its own defaults. The epoch is selected on held-out pictures; the test split is attacked once, by PGD-50
-as in `fgsm_law.score`. Seconds are processor time of this process on a CPU, where other things run, and the wall's on
-a GPU; "training" is the loop alone, "with evaluation" adds the held-out attacks after each epoch.
-The tables say what they hold: `training_tables.py`.
+for `settings` and `averaging`, which are its own defaults. The epoch is selected on held-out pictures; the test split
+is attacked once, by PGD-50 as in `fgsm_law.score`. Seconds are processor time of this process on a CPU, where other
+things run, and the wall's on a GPU; "training" is the loop alone, "with evaluation" adds the held-out attacks after
+each epoch. What the tables hold, `training_tables.py` says.
 """
 
 import argparse
