@@ -43,15 +43,16 @@ def read_params(path: Path = Path("params.yaml")) -> dict:
     return values
 
 
-class _Parser(argparse.ArgumentParser):
+class Parser(argparse.ArgumentParser):
     """A parser whose complaint is one line and exit code 78, like every other wrong parameter's."""
 
     def error(self, message: str) -> NoReturn:
+        """Raise the complaint as ArgumentError."""
         raise ArgumentError(f"the command line must fit the stage; {message}; `{self.prog} --help` shows it")
 
 
 def _arguments(stage: Contract, words: list[str]) -> dict[str, str]:
-    parser = _Parser(prog=f"python -m stages {stage.name}", description=stage.module.__doc__, allow_abbrev=False)
+    parser = Parser(prog=f"python -m stages {stage.name}", description=stage.module.__doc__, allow_abbrev=False)
     flags = {flag: f"--{flag.replace('_', '-')}" for flag in stage.flags}
     for name, flag in flags.items():
         kind = "output" if name in stage.outputs else "variant" if name == stage.variant else "input"
@@ -122,7 +123,7 @@ FULL = ("No space left on device", "Disk quota exceeded")
 SHORT = ("can't allocate memory", "out of memory")
 
 
-def _explain(error: BaseException) -> tuple[int, str]:
+def explain(error: BaseException) -> tuple[int, str]:
     """Map an error to its exit code and one line; 70 for a mistake of ours."""
     for kind, code in EXIT_CODES.items():
         if isinstance(error, kind):
@@ -162,7 +163,7 @@ def main(words: list[str]) -> int:
         print(f"{title}: interrupted; earlier outputs stay as they were", file=sys.stderr, flush=True)
         return 130
     except Exception as error:
-        code, line = _explain(error)
+        code, line = explain(error)
         if code == 70:
             traceback.print_exc()
         print(f"{title}: {line}", file=sys.stderr, flush=True)

@@ -44,17 +44,30 @@ def _plain(value: object) -> str:
     return json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False)
 
 
-def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
+def environment(*further: Path) -> jinja2.Environment:
+    """Return Jinja with the report's parts and filters, and the templates of further folders."""
+    made = jinja2.Environment(
+        loader=jinja2.FileSystemLoader([TEMPLATES, *further]),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         keep_trailing_newline=True,
         trim_blocks=True,
     )
-    environment.filters |= {function.__name__: function for function in (figures.number, figures.words, figures.cell)}
-    environment.filters |= {"plain": _plain, "detail": detail, "leading": leading}
-    return environment
+    plain = (figures.number, figures.words, figures.cell, figures.budget)
+    made.filters |= {function.__name__: function for function in plain}
+    made.filters |= {"plain": _plain, "detail": detail, "leading": leading}
+    return made
+
+
+def embedded() -> dict[str, Markup]:
+    """Return what every page holds: its policy, style and scripts."""
+    script = _inline((TEMPLATES / "page.js").read_text())
+    return {
+        "policy": Markup(" ".join(map(_source, (vega_script(), script)))),
+        "style": Markup((TEMPLATES / "page.css").read_text()),
+        "vega": Markup(vega_script()),
+        "script": Markup(script),
+    }
 
 
 def render_page(sections: list[Section], *, scores: list[Score]) -> str:
@@ -64,21 +77,17 @@ def render_page(sections: list[Section], *, scores: list[Score]) -> str:
         sections: From `stages.summary.sections.build_sections`.
         scores: All of them, for the table of the ten methods.
     """
-    script = _inline((TEMPLATES / "page.js").read_text())
     by_method = {method.slug: [score for score in scores if score.method == method.slug] for method in METHODS}
-    template = _environment().get_template("page.html.j2")
+    template = environment().get_template("page.html.j2")
     return template.render(
         methods=METHODS,
         measured=sum(bool(found) for found in by_method.values()),
         scores=by_method,
         sections=sections,
-        policy=Markup(" ".join(map(_source, (vega_script(), script)))),
-        style=Markup((TEMPLATES / "page.css").read_text()),
-        vega=Markup(vega_script()),
-        script=Markup(script),
+        **embedded(),
     )
 
 
 def plots_page() -> str:
     """Return the HTML template for `dvc plots show`: its placeholders, and the scripts that DVC would fetch."""
-    return _environment().get_template("plots.html.j2").render(vega=Markup(vega_script()))
+    return environment().get_template("plots.html.j2").render(vega=Markup(vega_script()))
