@@ -1,0 +1,93 @@
+"""params/full.yaml and params/reduced.yaml over params.yaml: every stage takes them, and the papers are all there."""
+
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+from gauntlet.models.ares_models import ARES_MODELS
+from gauntlet.models.registry import build
+from gauntlet.training.fgsm_law import METHODS
+from gauntlet.training.fgsm_law import build as build_method
+from gauntlet.training.fgsm_law.method import Setting
+from stages.__main__ import check_params
+from stages.ares_bench import attack
+from stages.fgsm_law import train
+from stages.overlay import overlay
+
+ROOT = Path(__file__).resolve().parents[1]
+CLASSES = {"cifar10": 10, "cifar100": 100, "tiny_imagenet": 200, "imagenet": 1000}
+
+
+def applied(name: str) -> dict:
+    return yaml.safe_load(overlay(ROOT / "params.yaml", ROOT / "params" / f"{name}.yaml"))
+
+
+FULL = applied("full")
+NAMES = FULL["fgsm_law"]["variants"]
+TRAINED = {name: train.Params(**FULL["fgsm_law"]["train"][name]) for name in NAMES}
+
+
+@pytest.mark.parametrize("name", ["full", "reduced"])
+def test_every_stage_takes_them(name):
+    check_params(applied(name))
+
+
+def test_what_is_new_is_run_and_once():
+    default = yaml.safe_load((ROOT / "params.yaml").read_text())
+    assert sorted(NAMES) == sorted(FULL["fgsm_law"]["train"].keys() - default["fgsm_law"]["train"].keys())
+
+
+def test_all_methods_are_trained_on_cifar10():
+    found = [TRAINED[f"cifar10_{method}"].method for method in METHODS]
+    assert found == list(METHODS)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_network_and_method_fit(name):
+    params = TRAINED[name]
+    data = params.data.folder
+    with torch.device("meta"):
+        network = build(params.architecture, classes=CLASSES[data], settings=params.network)
+    shape = (3, 64, 64) if data == "tiny_imagenet" else (3, 32, 32)
+    setting = Setting(params.eps, CLASSES[data], 512, shape, params.epochs, 4, "cpu")
+    build_method(params.method, params.settings).begin(torch.nn.Linear(1, 1), setting, torch.Generator())
+    assert network(torch.zeros(2, *shape, device="meta")).shape == (2, CLASSES[data])
+    assert data in FULL["raw"]["folder"]["folders"]
+
+
+@pytest.mark.parametrize(
+    ("name", "lam", "keep", "tau", "features"),
+    [
+        ("cifar10", 12.0, 0.7, 0.82, 512),
+        ("cifar100", 42.0, 0.5, 0.55, 512),
+        ("tiny_imagenet", 38.0, 0.3, 0.55, 2048),
+    ],
+)
+def test_law_is_the_papers(name, lam, keep, tau, features):
+    params = TRAINED[f"{name}_fgsm_law"]
+    method = build_method(params.method, params.settings)
+    assert (method.lam, method.keep, params.averaging.build().tau) == (lam, keep, tau)
+    network = build(params.architecture, classes=CLASSES[name], settings=params.network)
+    assert network.head.in_features == features
+
+
+def test_the_55_have_their_weights():
+    tests = attack.Params(**FULL["ares_bench"]["attack"]).tests
+    named = tests["imagenet"].named
+    assert list(named) == list(ARES_MODELS)
+    assert all(one.model == f"ares:{name}" for name, one in named.items())
+    assert {name for name, one in named.items() if one.checkpoint} == {
+        name for name, model in ARES_MODELS.items() if model.checkpoint
+    }
+    assert {one.checkpoint for one in named.values()} - {None} <= FULL["raw"]["folder"]["folders"].keys()
+
+
+def test_each_trained_model_has_its_test():
+    """A model is tested where the data are the very same, so that nothing held out from it is trained on."""
+    params = attack.Params(**FULL["ares_bench"]["attack"])
+    assert {str(each.data) for each in TRAINED.values()} <= {str(test.data) for test in params.tests.values()}
+    for test in params.tests.values():
+        assert attack.plan_of(params, test).budgets["linf"][-1] == pytest.approx(test.largest["linf"])
+    assert set(params.samples.models) <= {*NAMES, *ARES_MODELS}
