@@ -6,6 +6,7 @@ is the fairer of the two. The first call of each side is left out of the medians
 bank of ice there, theirs compiles.
 """
 
+import argparse
 import os
 import platform
 import sys
@@ -56,6 +57,7 @@ def versus(name: str, x: np.ndarray) -> tuple[list[tuple[float, float]], list[tu
 
 def main() -> int:
     """Print the table; 1 if a shift is less than NEEDED times faster."""
+    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
     cv2.setNumThreads(1)
     np.random.seed(0)  # imagecorruptions draws from the global generator
     x = picture()

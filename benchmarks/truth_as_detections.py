@@ -3,6 +3,7 @@
 Run as `python benchmarks/truth_as_detections.py [data/built/coco_o]`.
 """
 
+import argparse
 import sys
 from pathlib import Path
 
@@ -16,7 +17,9 @@ from gauntlet.readers.coco import read_coco_o
 
 def main() -> int:
     """Print one Markdown table; exit 1 where an AP is not 1."""
-    folder = Path(sys.argv[1] if len(sys.argv) > 1 else "data/built/coco_o")
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", nargs="?", type=Path, default=Path("data/built/coco_o"))
+    folder = parser.parse_args().folder
     print("| domain | images | boxes | AP |\n|---|---|---|---|")
     worst = 1.0
     for name, data in read_coco_o(folder).items():
