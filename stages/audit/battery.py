@@ -4,7 +4,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -69,14 +69,15 @@ def try_all(request: Request, subject: Subject, *, scratch: Path) -> Findings:
     """
     reasons = {name: UNASKED for name in (*SUITES, EDITS, DETECTION) if name not in request.suites}
     if subject.detector:
-        words = "tries classifiers; this model is a detector"
-        reasons |= {name: f"{name} {words}" for name in (*SUITES, EDITS) if name not in reasons}
+        reasons |= {
+            name: "tries classifiers; this model is a detector" for name in (*SUITES, EDITS) if name not in reasons
+        }
         detected = None
         if DETECTION not in reasons:
             with _announced(DETECTION):
                 detected = detection(request, subject, scratch=scratch)
         return Findings(detected=detected, left_out=_said(reasons))
-    reasons.setdefault(DETECTION, "COCO-O tries detectors; this model is a classifier")
+    reasons.setdefault(DETECTION, "tries detectors; this model is a classifier")
     outcomes = _classified(request, subject, reasons)
     if reason := reasons.get(EDITS) or lacking(subject.card.classes):
         return Findings(outcomes, left_out=_said(reasons | {EDITS: reason}))
@@ -118,8 +119,3 @@ def _said(reasons: dict[str, str]) -> dict[str, str]:
 def rates(outcomes: Outcomes) -> dict[str, np.ndarray]:
     """Return the outcomes that are right or wrong, by key."""
     return {key: right for key, right in outcomes.values.items() if not key.startswith("radius/")}
-
-
-def at(plan: Plan, eps: float) -> Plan:
-    """Return the plan at another budget."""
-    return replace(plan, eps=eps)

@@ -6,7 +6,7 @@ from pathlib import Path
 from gauntlet.errors import ArgumentError
 from gauntlet.metrics.imagenet_e import SETTINGS
 from stages.audit import results as found
-from stages.audit.battery import Findings, plan_of, try_all
+from stages.audit.battery import UNASKED, Findings, plan_of, try_all
 from stages.audit.request import Request
 from stages.audit.standing import Standing, comparable, plain, scores_here, stand
 from stages.audit.subject import Subject, open_subject
@@ -111,8 +111,14 @@ def _charts(score: Score, others: list[Score]) -> list[Chart]:
         return imagenet_e.charts(beside)
     if score.method == "coco_o":
         return coco_o.charts(beside)
-    alone, together = deal([score])[0], deal(beside)[0]
-    return [*ares_bench_lines.charts(together), *ares_bench_pairs.charts(alone)]
+    lines = ares_bench_lines.charts(deal(beside)[0])
+    pairs = ares_bench_pairs.charts(deal([score, *map(_unpaired, beside[1:])])[0])
+    return [chart for chart in (*lines, *pairs) if len(beside) > 1 or "-plane-" not in chart.name]
+
+
+def _unpaired(score: Score) -> Score:
+    """Return the score of another model without what is drawn of the audited one alone."""
+    return score.model_copy(update={"results": score.results | {"transfer": {}, "defences": {}}})
 
 
 def _beside(score: Score, others: list[Score]) -> list[Score]:
@@ -153,7 +159,7 @@ def _classifier_rows(results: dict) -> list[Row]:
         note = f"lowest: {words(worst)}, {100 * sum(rate) / len(rate):.1f}{THIN}% over its five severities"
         rows.append(_row("Top-1, mean over corruptions", results["corruption_mean"], note))
     for name, defence in results["defences"].items():
-        doubt = "in doubt, see below; " if defence["problems"] else ""
+        doubt = "in doubt, see above; " if defence["problems"] else ""
         clean = f"{doubt}clean {100 * defence['clean']['value']:.1f}{THIN}%"
         rows.append(_row(f"Behind {words(name)}, attacked", defence["robust"], clean))
     return rows
@@ -162,11 +168,14 @@ def _classifier_rows(results: dict) -> list[Row]:
 def _curve_rows(curve: dict, *, norm: str, at: float | None) -> list[Row]:
     median = curve["median_radius"]
     beyond = f"beyond {_radius(curve['budgets'][-1], norm)}" if median is None else _radius(median, norm)
-    rows = [Row(f"Median least radius, {words(norm)}", beyond, note="half of all pictures break within it")]
+    note = "half of the pictures break within it" if median != 0 else "half of the pictures are wrong as they are"
+    rows = [Row(f"Median least radius, {words(norm)}", beyond, note=note)]
     if at is not None:
         place = max(i for i, eps in enumerate(curve["budgets"]) if eps <= at * (1 + 1e-4))
         found_ = {"value": curve["robust_top1"][place], "low": curve["low"][place], "high": curve["high"][place]}
-        rows.insert(0, _row(f"Top-1 within {words(norm)} {budget(curve['budgets'][place])}", found_, "off the curve"))
+        rows.insert(
+            0, _row(f"Top-1 within {words(norm)} {budget(curve['budgets'][place])}", found_, "read off the curve")
+        )
     return rows
 
 
@@ -199,7 +208,9 @@ def _row(what: str, found_: dict, note: str = "", *, unit: str = "%") -> Row:
 def render(card: dict, *, standings: list[Standing], charts: list[Chart], galleries: list[Gallery]) -> str:
     """Write the page; every value is escaped, and nothing outside the file is asked for."""
     template = environment(Path(__file__).parent / "templates").get_template("card.html.j2")
-    unasked = [name for name, reason in card["left_out"].items() if reason == "not asked for"]
+    reasons: dict[str, list[str]] = {}
+    for name, reason in card["left_out"].items():
+        reasons.setdefault(reason, []).append(name)
     return template.render(
         card=card,
         rows=rows_of(card),
@@ -207,7 +218,7 @@ def render(card: dict, *, standings: list[Standing], charts: list[Chart], galler
         names=NAMES,
         charts=charts,
         galleries=galleries,
-        unfit={name: reason for name, reason in card["left_out"].items() if name not in unasked},
-        unasked=unasked,
+        unasked=reasons.pop(UNASKED, []),
+        unfit=reasons,
         **embedded(),
     )

@@ -19,8 +19,11 @@ from stages.audit.request import Request
 from stages.audit.subject import Subject
 from stages.files import dvc_md5
 from stages.machine import machine
+from stages.summary.figures import words
 from stages.summary.readings import Score
 
+THIS = "this model"
+"""What tables and charts call the audited model."""
 PACKAGES = ("gauntlet", "torch", "torchvision", "timm", "numpy", "pycocotools")
 
 
@@ -87,19 +90,14 @@ def scores(request: Request, subject: Subject, findings: Findings, *, results: d
         results = edit_results(findings.edited)
         found.append(_score(request, subject, "imagenet_e", results=results, headline=headline, inputs=inputs))
     if findings.detected:
-        found.append(Score.model_validate(findings.detected.score | {"subject": title(subject)}))
+        found.append(Score.model_validate(findings.detected.score | {"subject": THIS}))
     return found
-
-
-def title(subject: Subject) -> str:
-    """Return the name under which the model stands beside others."""
-    return f"{subject.name} (audited)"
 
 
 def _score(request: Request, subject: Subject, method: str, *, results: dict, headline: dict, inputs: dict) -> Score:
     return Score(
         method=method,
-        subject=title(subject),
+        subject=THIS,
         stage="stages.audit",
         scorer=f"gauntlet {version('gauntlet')}",
         device=machine().device,
@@ -118,9 +116,13 @@ def flags(results: dict | None) -> list[str]:
     """Say in sentences why a number of the card is not to be taken at face value."""
     if not results:
         return []
-    said = list(results["self_checks"])
-    for name, defence in results["defences"].items():
-        said += [f"Behind {name}: {problem}" for problem in defence["problems"]]
+    places: dict[str, list[str]] = {}
+    checked = {"the model itself": results["self_checks"]}
+    checked |= {f"behind {words(name)}": defence["problems"] for name, defence in results["defences"].items()}
+    for place, problems in checked.items():
+        for problem in problems:
+            places.setdefault(problem, []).append(place)
+    said = [f"{problem.rstrip('.')} ({', '.join(where)})." for problem, where in places.items()]
     if results["clean"]["low"] <= 1 / results["classes"]:
         said.append(
             f"Clean top-1 is not above guessing among {results['classes']} classes: do the class names and the "

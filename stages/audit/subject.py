@@ -128,10 +128,11 @@ def _classifier(request: Request, folder: Path | None, known: ModelCard | None) 
             model, card = _open(request, known.classes if known else shown.pictures.class_names)
             labels = _labels(request, shown, card)
             subject = Subject(request.name, model.to(machine().device), card, folder=folder, shown=shown, labels=labels)
-            probe(subject)
+            logits = probe(subject)
         except (ArgumentError, DataError) as error:
             refused.append(error)
             continue
+        check_logits(logits, labels)
         return subject
     said = {str(error) for error in refused}
     if len(said) == 1:
@@ -177,33 +178,32 @@ def _labels(request: Request, shown: Shown, card: ModelCard) -> Tensor:
 
 
 @torch.inference_mode()
-def probe(subject: Subject) -> None:
-    """Show the model all pictures once, so that what no suite could use is said before the first of them.
+def probe(subject: Subject) -> Tensor:
+    """Show the model all pictures once, before the first suite, and return its logits.
 
     Raises:
-        ArgumentError: It cannot take them; returns anything but one finite logit a class; or probabilities.
+        ArgumentError: It cannot take them, or returns anything but one number a class.
     """
-    x, y, classes = subject.pictures, subject.labels, len(subject.card.classes)
-    size = max(1, min(len(x), batch_of(x)))
-    for images, labels in zip(x.split(size), y.split(size), strict=True):
+    x, classes, found = subject.pictures, len(subject.card.classes), []
+    for images in x.split(batch_of(x)):
         try:
             logits = subject.model(pixels(images))
         except (RuntimeError, TypeError, ValueError, IndexError, AssertionError) as error:
-            if isinstance(error, ArgumentError) or "out of memory" in str(error):
+            if "out of memory" in str(error):
                 raise
             shape = " x ".join(map(str, x.shape[1:]))
             reason = (str(error).splitlines() or [type(error).__name__])[0][:160]
             raise ArgumentError(f"the model must take pictures of {shape}; {reason}; made for another size?") from None
-        if not isinstance(logits, Tensor):
-            raise ArgumentError(
-                f"the model must return logits, one tensor; got {type(logits).__name__}; its first part?"
-            )
-        if logits.dim() == 2 and logits.shape[1] != classes:
+        if not isinstance(logits, Tensor) or logits.dim() != 2:
+            got = f"{list(logits.shape)}" if isinstance(logits, Tensor) else type(logits).__name__
+            raise ArgumentError(f"the model must return one logit a class for each picture; got {got}; its first part?")
+        if logits.shape[1] != classes:
             raise ArgumentError(
                 f"the model must have {subject.shown.name}'s {classes} classes; it has {logits.shape[1]}; "
                 "another data set?"
             )
-        check_logits(logits, labels)
+        found.append(logits)
+    return torch.cat(found)
 
 
 def batch_of(x: Tensor) -> int:

@@ -1,6 +1,7 @@
 """The weakest spots, with pictures: the smallest changes that fool, the worst corruptions, edits and domains."""
 
 import json
+import shutil
 from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
@@ -23,7 +24,7 @@ from stages.audit.request import Request
 from stages.audit.subject import Subject, batch_of
 from stages.files import write_gallery
 from stages.machine import machine
-from stages.summary.figures import budget, words
+from stages.summary.figures import words
 
 SPOTS, EXAMPLES = 3, 4
 """Corruptions or edits that are shown, and pictures of each."""
@@ -91,7 +92,7 @@ def least_changes(subject: Subject, radii: np.ndarray, *, plan: Plan) -> Rows:
     said = subject.model(found.x_adv).argmax(1)
     return [
         (
-            f"{names[truth]} becomes {names[guess]} within {budget(radius)}",
+            f"{names[truth]} becomes {names[guess]} within {255 * radius:.2f}/255",
             {"original": _picture(one), "attacked": _picture(two), "change x 10": _picture(0.5 + 10 * (two - one))},
         )
         for one, two, truth, guess, radius in zip(x, found.x_adv, y, said, found.radius.tolist(), strict=True)
@@ -170,7 +171,7 @@ def _picture(pixels_: Tensor) -> np.ndarray:
 def _copy_worst_first(findings: Findings, folder: Path) -> None:
     """Move the detector's gallery here, the domain with the lowest AP first."""
     domains = findings.detected.score["results"]["domains"]
-    findings.detected.gallery.replace(folder)
+    shutil.copytree(findings.detected.gallery, folder)
     file = folder / "gallery.json"
     gallery = json.loads(file.read_text())
     gallery["rows"].sort(key=lambda row: domains[row["caption"].partition(":")[0]]["ap"]["value"])
