@@ -12,6 +12,7 @@ from gauntlet.attacks.gradient import pgd
 from gauntlet.attacks.radius import radius_between
 from gauntlet.attacks.self_checks import self_checks
 from gauntlet.attacks.survival import Attack, right_in_batches, survives
+from gauntlet.attacks.transfer import STEPS_TO_RADIUS
 from gauntlet.models.defences import DEFENCES, Randomised
 from gauntlet.shifts.corruptions import CORRUPTIONS
 from gauntlet.shifts.frequency import low_pass
@@ -21,6 +22,7 @@ from gauntlet.suites.plan import Plan, Settings
 SEVERITIES = (1, 2, 3, 4, 5)
 LEAST_PX = 32
 """Sides below which the corruptions are not defined."""
+MOMENTUM = ("mim", "dim", "tim", "si_ni_fgsm", "vmi_fgsm")
 DRAWS = 5
 """Predictions of a randomised defence that vote on an image."""
 
@@ -89,9 +91,16 @@ def attacks(model: nn.Module, x: Tensor, y: Tensor, *, plan: Plan) -> Outcomes:
 
 
 def at_eps(name: str, settings: Settings, *, eps: float) -> dict[str, object]:
-    """Return an attack's settings with a step of a quarter of eps where it needs one and none is set."""
-    needs_step = name in ("bim", "pgd") and "alpha" not in settings
-    return {**settings, **({"alpha": eps / 4} if needs_step else {})}
+    """Return an attack's settings with a step, where none is set, that crosses the ball in the steps it has.
+
+    BIM and PGD step by a quarter of eps. The attacks with momentum step by eps/18 of themselves, which is meant for
+    their twenty steps: with another number the step keeps that ratio.
+    """
+    if "alpha" not in settings and name in ("bim", "pgd"):
+        return {**settings, "alpha": eps / 4}
+    if "alpha" not in settings and "steps" in settings and name in MOMENTUM:
+        return {**settings, "alpha": eps * 20 / (STEPS_TO_RADIUS * settings["steps"])}
+    return dict(settings)
 
 
 def frequency(model: nn.Module, x: Tensor, y: Tensor, *, plan: Plan) -> Outcomes:

@@ -11,7 +11,7 @@ from torch import nn
 from gauntlet.errors import ArgumentError
 from gauntlet.metrics.ares_bench import ROUNDING
 from gauntlet.suites import SUITES, Plan, fits
-from gauntlet.suites.classifier import at_eps, corrupted, pixels
+from gauntlet.suites.classifier import MOMENTUM, at_eps, corrupted, pixels
 from tests.gauntlet.suites.conftest import SIDE_PX, Wave
 
 PLAN = Plan(
@@ -214,7 +214,19 @@ def test_suites_that_do_not_fit_the_pictures_say_why(shape, reason):
 def test_a_step_is_set_where_an_attack_needs_one():
     assert at_eps("pgd", {"steps": 3}, eps=0.2) == {"steps": 3, "alpha": 0.05}
     assert at_eps("bim", {"alpha": 0.1}, eps=0.2) == {"alpha": 0.1}
-    assert at_eps("mim", {}, eps=0.2) == {}
+    assert at_eps("mim", {}, eps=0.2) == {}  # twenty steps of eps/18 of its own
+    assert at_eps("square", {"steps": 9}, eps=0.2) == {"steps": 9}
+
+
+@pytest.mark.parametrize("name", MOMENTUM)
+@pytest.mark.parametrize("steps", [1, 5, 20, 40])
+def test_fewer_steps_of_momentum_are_longer_ones(linear, name, steps):
+    """Ten of them, eps/18 long, would keep to the middle half of the ball."""
+    settings = at_eps(name, {"steps": steps}, eps=0.18)
+    assert settings == {"steps": steps, "alpha": pytest.approx(0.2 / steps)}
+    if name == "mim":
+        found = SUITES["attacks"](*linear, plan=replace(PLAN, attacks={name: {"steps": steps}})).values
+        assert found["attack/mim"].tolist() == held(linear.model.radii(linear.x, linear.y, "linf"), PLAN.eps).tolist()
 
 
 class Spoilt(nn.Module):
