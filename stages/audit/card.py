@@ -23,6 +23,7 @@ from stages.summary.readings import Score
 
 BEST, BESIDE = 3, 6
 """Models trained here that share the charts: the best of them, the worst, and the plain one."""
+SHARED = ("steps", "frequency", "corruptions", "severity")
 METHODS = ("ares_bench", "imagenet_e", "coco_o")
 NAMES = {"ares_bench": "ARES-Bench", "imagenet_e": "ImageNet-E", "coco_o": "COCO-O"}
 SIDE_PX, QUALITY, ROWS = 224, 90, 24
@@ -111,14 +112,18 @@ def _charts(score: Score, others: list[Score]) -> list[Chart]:
         return imagenet_e.charts(beside)
     if score.method == "coco_o":
         return coco_o.charts(beside)
-    lines = ares_bench_lines.charts(deal(beside)[0])
-    pairs = ares_bench_pairs.charts(deal([score, *map(_unpaired, beside[1:])])[0])
-    return [chart for chart in (*lines, *pairs) if len(beside) > 1 or "-plane-" not in chart.name]
+    beside = [score, *(_as_far_as(score, other) for other in beside[1:])]
+    models = deal(beside)[0]
+    drawn = (*ares_bench_lines.charts(models), *ares_bench_pairs.charts(models))
+    return [chart for chart in drawn if len(beside) > 1 or "-plane-" not in chart.name]
 
 
-def _unpaired(score: Score) -> Score:
-    """Return the score of another model without what is drawn of the audited one alone."""
-    return score.model_copy(update={"results": score.results | {"transfer": {}, "defences": {}}})
+def _as_far_as(score: Score, other: Score) -> Score:
+    """Return another model's score without what the audited one was not tried on, or is shown of it alone."""
+    left = {key: score.results[key] for key in SHARED if not score.results[key]}
+    curves = {norm: curve for norm, curve in other.results["curves"].items() if norm in score.results["curves"]}
+    alone = {"curves": curves, "transfer": {}, "defences": {}}
+    return other.model_copy(update={"results": other.results | left | alone})
 
 
 def _beside(score: Score, others: list[Score]) -> list[Score]:

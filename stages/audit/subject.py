@@ -81,8 +81,8 @@ def open_subject(request: Request) -> Subject:
         return _detector(request, folder)
     if known is None and request.data is None and not request.checkpoint and own_weights(request.model):
         raise ArgumentError(
-            f"{request.model} knows the classes of its own weights, which no data built here has; give --data FOLDER "
-            "with one folder of pictures a class (ImageNet's named by wnid), or a --checkpoint"
+            f"{request.model} must get --data FOLDER, one folder of pictures a class (ImageNet's named by wnid), or a "
+            "--checkpoint: no data built here has the classes of its own weights"
         )
     if known is None and request.model.endswith(".safetensors"):
         known = open_model(request.model, class_names=[])[1]
