@@ -98,6 +98,9 @@ def run(params: Params, *, models: Path, images: Path, digits: Path, folders: Pa
         found = list(subjects(test, models))
         if not found:
             continue
+        called = [each.name for each in found]
+        if twice := [each for each in called if each in problems or called.count(each) > 1]:
+            raise ArgumentError(f"tests.{name}: each model must have a name of its own; {twice[0]!r} is there twice")
         bench = _bench(params, test, places=places)
         # CUDA does not survive a fork.
         workers = 1 if machine().device.startswith("cuda") else None
@@ -133,8 +136,8 @@ def plan_of(params: Params, test: Test) -> Plan:
     Raises:
         ArgumentError: A name in it is unknown, or a number outside its range.
     """
-    if any(not largest > 0 for largest in test.largest.values()):
-        raise ArgumentError(f"largest must be above 0; got {test.largest}")
+    if "linf" not in test.largest or any(not largest > 0 for largest in test.largest.values()):
+        raise ArgumentError(f"largest must be above 0, for linf at least; got {test.largest}")
     return Plan(
         seed=params.seed,
         batch=params.batch,
@@ -163,6 +166,13 @@ def _bench(params: Params, test: Test, *, places: Mapping[str, Path]) -> Bench:
 
 
 def _try(bench: Bench, subject: Subject) -> Outcomes:
+    try:
+        return _outcomes(bench, subject)
+    except ArgumentError as error:
+        raise ArgumentError(f"{subject.name}: {error}") from None
+
+
+def _outcomes(bench: Bench, subject: Subject) -> Outcomes:
     """Run all suites; the corrupted pictures are the same for all models and made once."""
     model = bench.model(subject)
     plan = bench.plan if subject.trained is None else replace(bench.plan, eps=subject.trained["eps"])

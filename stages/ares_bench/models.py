@@ -15,6 +15,8 @@ from stages import Params, Ratio
 from stages.labelled import Data
 from stages.machine import machine
 
+WEIGHTS = (".safetensors", ".pt", ".pth")
+
 
 class Named(Params):
     """A classifier that was not trained here.
@@ -22,7 +24,8 @@ class Named(Params):
     Attributes:
         model: As `gauntlet.readers.named_models.open_model` takes it: "timm:resnet50", "ares:resnet50_at", ...
         settings: Keyword arguments of its builder.
-        checkpoint: Name in raw.folder of the folder that holds its weights, or null.
+        checkpoint: Name in raw.folder of the folder that holds its one file of weights (ARES-Bench's: all of theirs),
+            or null.
     """
 
     model: str
@@ -72,22 +75,40 @@ class Subject:
         """
         if self.folder:
             model, card = load_model(self.folder)
-            if card.classes != class_names:
-                raise DataError(
-                    f"{self.folder} must have the data's {len(class_names)} classes; got {len(card.classes)}"
-                )
+            _check_classes(self.folder, card.classes, class_names)
         else:
-            place = named_folder(folders, self.named.checkpoint) if self.named.checkpoint else None
+            place = self._checkpoint(folders) if self.named.checkpoint else None
             model, _ = open_model(
                 self.named.model, class_names=class_names, settings=self.named.settings, checkpoint=place
             )
         return model.to(machine().device)
+
+    def _checkpoint(self, folders: Path) -> Path:
+        """Find the file of weights in the folder that is named; ARES-Bench's folder holds one for each model."""
+        folder = named_folder(folders, self.named.checkpoint)
+        if self.named.model.startswith("ares:"):
+            return folder
+        found = sorted(path for path in folder.iterdir() if path.suffix in WEIGHTS)
+        if len(found) != 1:
+            got = ", ".join(path.name for path in found) or "none"
+            raise DataError(f"{folder} must hold one file of weights ({', '.join(WEIGHTS)}); got {got}")
+        return found[0]
+
+
+def _check_classes(folder: Path, known: list[str], wanted: list[str]) -> None:
+    if len(known) != len(wanted):
+        raise DataError(f"{folder} must have the data's {len(wanted)} classes; got {len(known)}; built anew since?")
+    for place, (got, name) in enumerate(zip(known, wanted, strict=True)):
+        if got != name:
+            raise DataError(f"{folder}: class {place} must be the data's {name!r}; got {got!r}; built anew since?")
 
 
 def subjects(test: Test, models: Path) -> Iterator[Subject]:
     """List the classifiers that a test is for, by name."""
     for file in sorted(models.glob("*/model.json")):
         about = read_card(file.parent).about
+        if lacking := [name for name in ("data", "method", "eps") if name not in about]:
+            raise DataError(f"{file} must name {lacking[0]}; written by another stage than fgsm_law.train?")
         if Data(**about["data"]) == test.data:
             trained = {"method": about["method"], "eps": about["eps"]}
             yield Subject(file.parent.name, file.parent, None, trained)
