@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -76,6 +77,8 @@ def open_subject(request: Request) -> Subject:
         UnavailableError: A package or its weights are away.
     """
     folder = Path(request.model) if Path(request.model).is_dir() else None
+    if not folder and "/" in request.model and ":" not in request.model and not Path(request.model).exists():
+        raise DataError(f"{request.model} must be a model folder or a file of weights; it is not there; trained yet?")
     known = read_card(folder) if folder else None
     if is_detector(known.architecture if known else request.model) or request.data == DETECTION:
         return _detector(request, folder)
@@ -85,7 +88,8 @@ def open_subject(request: Request) -> Subject:
             "--checkpoint: no data built here has the classes of its own weights"
         )
     if known is None and request.model.endswith(".safetensors"):
-        known = open_model(request.model, class_names=[])[1]
+        with suppress(DataError):  # without names of classes in it their number is wrong here, and right below
+            known = open_model(request.model, class_names=[])[1]
     return _classifier(request, folder, known if known and known.classes else None)
 
 

@@ -70,7 +70,7 @@ def page(browser: Browser, card: Path) -> Iterator[Page]:  # noqa: F811
 def test_every_chart_is_drawn_beside_the_models_trained_here(page: Page):
     drawn = page.locator("figure.chart svg").count()
     assert drawn == page.locator("figure.chart").count() == 7
-    legend = page.locator("#chart-ares_bench-curve-linf-objects .role-legend-label").all_inner_texts()
+    legend = page.locator("#chart-ares_bench-curve-linf-objects .role-legend-label text").all_text_contents()
     assert set(legend) == {"this model", "plain", "fgsm_law"}
 
 
