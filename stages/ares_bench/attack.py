@@ -94,13 +94,12 @@ def run(params: Params, *, models: Path, images: Path, digits: Path, folders: Pa
     outcomes.mkdir(parents=True)
     places = {"images": images, "digits": digits, "folders": folders}
     rows, problems, listed, gallery = [], {}, {}, []
+    listing = {name: list(subjects(test, models)) for name, test in params.tests.items()}
+    _check_names([each.name for found in listing.values() for each in found])
     for name, test in params.tests.items():
-        found = list(subjects(test, models))
+        found = listing[name]
         if not found:
             continue
-        called = [each.name for each in found]
-        if twice := [each for each in called if each in problems or called.count(each) > 1]:
-            raise ArgumentError(f"tests.{name}: each model must have a name of its own; {twice[0]!r} is there twice")
         bench = _bench(params, test, places=places)
         # CUDA does not survive a fork.
         workers = 1 if machine().device.startswith("cuda") else None
@@ -128,6 +127,11 @@ def run(params: Params, *, models: Path, images: Path, digits: Path, folders: Pa
         note="The picture, the smallest Linf change by PGD that fools the model, and that change ten times larger.",
         rows=gallery,
     )
+
+
+def _check_names(names: list[str]) -> None:
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise ArgumentError(f"tests: each model must have a name of its own; {twice[0]!r} is there twice")
 
 
 def plan_of(params: Params, test: Test) -> Plan:
