@@ -185,7 +185,7 @@ def _curve_rows(curve: dict, *, norm: str, at: float | None) -> list[Row]:
 
 
 def _radius(eps: float, norm: str) -> str:
-    return f"{255 * eps:.3g}/255" if norm == "linf" and eps < 0.25 else f"{eps:.3g}"
+    return f"{255 * eps:.3g}/255" if norm == "linf" and 0 < eps < 0.25 else f"{eps:.3g}"
 
 
 def _edit_rows(table: dict, worst: dict) -> list[Row]:

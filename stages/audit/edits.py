@@ -42,9 +42,7 @@ def lacking(classes: list[str]) -> str:
         return f"ImageNet-E must be built first; {EDITED} is not there (`dvc repro` or `dvc pull`)"
     known = read_classes(EDITED)
     if lost := [name for name in known if name not in classes]:
-        return (
-            f"ImageNet-E as built here has {len(known)} classes ({', '.join(known)}); the model does not know {lost[0]}"
-        )
+        return f"its pictures here are of {', '.join(known)}; the model does not know {lost[0]}"
     return ""
 
 

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -87,10 +86,7 @@ def open_subject(request: Request) -> Subject:
             f"{request.model} must get --data FOLDER, one folder of pictures a class (ImageNet's named by wnid), or a "
             "--checkpoint: no data built here has the classes of its own weights"
         )
-    if known is None and request.model.endswith(".safetensors"):
-        with suppress(DataError):  # without names of classes in it their number is wrong here, and right below
-            known = open_model(request.model, class_names=[])[1]
-    return _classifier(request, folder, known if known and known.classes else None)
+    return _classifier(request, folder, known)
 
 
 def is_detector(architecture: str) -> bool:

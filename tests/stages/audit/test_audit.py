@@ -195,6 +195,11 @@ def test_a_model_folder_brings_its_classes_and_the_budget_it_was_trained_against
     places = torch.tensor([classes.index(name) for name in pictures.class_names])
     clean = right_in_batches(network.eval(), pixels(x), places[y], batch=COUNT).float().mean()
     assert found["results"]["clean"]["value"] == pytest.approx(float(clean))
+    header = {"architecture": "gauntlet:convnet", "settings": json.dumps(settings)}
+    weights = {name: value.contiguous() for name, value in network.state_dict().items()}
+    save_file(weights, "alone.safetensors", metadata=header)
+    assert audit("alone.safetensors", "--suites", "frequency")[0] == 0
+    assert card("alone.safetensors")["model"]["classes"] == pictures.class_names
     checkpoint = ("gauntlet:convnet", "--set", "width=4", "--set", "input_px=32")
     assert audit(*checkpoint, "--checkpoint", str(folder / "model.safetensors"), "--suites", "frequency")[0] == 0
     again = card("gauntlet-convnet-model")["model"]
