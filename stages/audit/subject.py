@@ -3,6 +3,7 @@
 import hashlib
 import json
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ from stages.machine import machine
 
 SCENES, SHIFTED = Path("data/built/scenes"), Path("data/built/coco_o")
 FEW = 6
+BLANK_PX = 128
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ class Subject:
     shown: Shown | None = None
     labels: Tensor = field(default_factory=lambda: torch.zeros(0, dtype=torch.int64))
 
-    @property
+    @cached_property
     def pictures(self) -> Tensor:
         """The pictures, uint8 N x C x H x W, on the device."""
         return self.shown.pictures.tensors().x.to(machine().device)
@@ -57,7 +59,7 @@ class Subject:
         about = self.card.about
         return {"method": about["method"], "eps": about["eps"]} if {"method", "eps"} <= about.keys() else None
 
-    @property
+    @cached_property
     def weights_sha256(self) -> str:
         """A hash of all weights, the same wherever they came from."""
         digest = hashlib.sha256()
@@ -105,7 +107,26 @@ def _detector(request: Request, folder: Path | None) -> Subject:
     own = None if request.checkpoint else own_classes(request.model, own_weights(request.model))
     names = own or ([] if folder else _categories())
     model, card = _open(request, names)
-    return Subject(request.name, model.to(machine().device), card, detector=True, folder=folder)
+    model = model.to(machine().device)
+    _must_detect(request, model)
+    return Subject(request.name, model, card, detector=True, folder=folder)
+
+
+@torch.inference_mode()
+def _must_detect(request: Request, model: nn.Module) -> None:
+    """Refuse what does not answer as torchvision's detectors do."""
+    try:
+        answers = model([torch.zeros(3, BLANK_PX, BLANK_PX, device=machine().device)])
+        found = answers[0].keys()
+    except (RuntimeError, TypeError, ValueError, AttributeError, IndexError, KeyError) as error:
+        found, reason = (), (str(error).splitlines() or [type(error).__name__])[0][:160]
+    else:
+        reason = f"it gave {', '.join(map(str, found))}"
+    if not {"boxes", "labels", "scores"} <= set(found):
+        raise ArgumentError(
+            f"{request.model} must be a detector: a list of pictures in, boxes, labels and scores of each out; "
+            f"{reason}; a classifier?"
+        )
 
 
 def _categories() -> list[str]:

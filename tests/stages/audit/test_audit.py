@@ -107,6 +107,7 @@ BAD = {
     "unknown suite": (78, [COLOUR, "--suites", "curvs"], "did you mean 'curves'?"),
     "no suite": (78, [COLOUR, "--suites", ""], "suites must be among"),
     "no suite fits": (78, [COLOUR, "--suites", "coco_o"], "none of those asked for does: coco_o: tries detectors"),
+    "no detector": (78, [COLOUR, "--data", "coco_o"], "must be a detector"),
     "images": (78, [COLOUR, "--images", "many"], "--images must be a whole number"),
     "no image": (78, [COLOUR, "--images", "0"], "images must be at least 1"),
     "setting": (78, [COLOUR, "--set", "width"], "--set must be NAME=VALUE"),
