@@ -102,8 +102,9 @@ def imported(node: ast.stmt) -> list[str]:
     return []
 
 
-def imports(file: str) -> Iterator[tuple[str, bool]]:
-    """Yield the project files that a file imports, and whether only inside a function."""
+@cache
+def imports(file: str) -> frozenset[tuple[str, bool]]:
+    """Return the project files that a file imports, and whether only inside a function."""
 
     def walk(node: ast.AST, lazy: bool) -> Iterator[tuple[str, bool]]:
         for child in ast.iter_child_nodes(node):
@@ -112,18 +113,20 @@ def imports(file: str) -> Iterator[tuple[str, bool]]:
                     yield from ((found, lazy) for each in _parents(name) if (found := module_file(each)))
             yield from walk(child, lazy or isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda))
 
-    yield from walk(_tree(file), False)
+    return frozenset(walk(_tree(file), False))
 
 
-def read_beside(file: str) -> Iterator[str]:
-    """Yield the data files and folders beside a module that it names in a string."""
-    folder = (ROOT / file).parent
+@cache
+def read_beside(file: str) -> frozenset[str]:
+    """Return the data files and folders beside a module that it names in a string."""
+    folder, found = (ROOT / file).parent, set()
     for node in ast.walk(_tree(file)):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and 2 < len(node.value) < 60:
             place = folder / node.value
             named = "/" not in node.value and not node.value.startswith(".") and place.suffix != ".py"
             if named and place.exists() and not (place / "__init__.py").exists():
-                yield place.relative_to(ROOT).as_posix()
+                found.add(place.relative_to(ROOT).as_posix())
+    return frozenset(found)
 
 
 def _closure(files: Iterable[str], *, lazy: bool) -> set[str]:
@@ -140,6 +143,7 @@ def _only_docstring(file: str) -> bool:
     return file.endswith("__init__.py") and all(isinstance(node, ast.Expr) for node in _tree(file).body)
 
 
+@cache
 def code(name: str) -> Code:
     """Work out the code dependencies of the stage `name`, such as "coco_o.build"."""
     own = module_file(f"stages.{name}")
