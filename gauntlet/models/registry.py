@@ -17,9 +17,11 @@ Settings = Mapping[str, object]
 
 
 def _gauntlet(name: str, classes: int, settings: Settings) -> nn.Module:
-    from gauntlet.models.detection import DETECTORS
+    builders = {convnet.__name__: convnet} | RESNETS
+    if name not in builders:
+        from gauntlet.models.detection import DETECTORS  # seconds of torchvision's imports, which no classifier needs
 
-    builders = {convnet.__name__: convnet} | RESNETS | DETECTORS
+        builders |= DETECTORS
     if name not in builders:
         raise ArgumentError(f"gauntlet: must be followed by one of {', '.join(builders)}; got {name!r}; misspelt?")
     return builders[name](classes=classes, **settings)

@@ -28,6 +28,9 @@ STATISTICS = ("mean", "std", "mu", "sigma")
 COUNTERS = ("num_batches_tracked", "n_averaged")
 """Last words of the counters that an older torch did not save, or that averaging adds."""
 
+CODE = ("safe_globals", "Unsupported class", "unsupported GLOBAL")
+"""What torch says of a pickle with code."""
+
 SHOWN = 3
 
 
@@ -69,7 +72,7 @@ def _load_torch(path: Path) -> Mapping[str, object]:
             warnings.simplefilter("ignore")  # of a pickle's version, which says nothing to whoever gets the error
             content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # an unknown file can fail in any way at all
-        if "safe_globals" in str(error) or "Unsupported class" in str(error):
+        if any(sign in str(error) for sign in CODE):
             raise DataError(
                 f"{path} must hold tensors alone; it is a pickle with code, which is not run; save model.state_dict()"
             ) from None

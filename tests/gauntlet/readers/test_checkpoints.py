@@ -1,6 +1,7 @@
 """Checkpoints as trainers write them, and those that must be refused."""
 
 import argparse
+import os
 import pickle
 
 import pytest
@@ -119,11 +120,17 @@ class Code:
         return (exec, ("raise SystemExit('owned')",))
 
 
+class Shell:
+    def __reduce__(self):
+        return (os.system, ("exit 1",))
+
+
 @pytest.mark.parametrize(
     ("save", "part"),
     [
         (lambda path: torch.save({"state_dict": small().state_dict(), "hook": Code()}, path), "a pickle with code"),
         (lambda path: torch.save(small(), path), "a pickle with code, which is not run"),
+        (lambda path: torch.save({"weights": Shell()}, path), "a pickle with code, which is not run"),
         (lambda path: path.write_bytes(pickle.dumps({"a": Code()}, 2)), "a pickle with code, which is not run"),
         (lambda path: path.write_bytes(pickle.dumps({"a": Code()}, 4)), "a whole file of torch.save.*a plain pickle"),
         (lambda path: torch.save(small(classes=7).state_dict(), path), "must have 4 classes; it has 7"),
