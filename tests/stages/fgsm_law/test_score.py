@@ -104,7 +104,7 @@ def scored(sources, tmp_path):
 @pytest.fixture(scope="module")
 def scores(models, sources, tmp_path_factory) -> dict[str, dict]:
     """Score the three trained models once."""
-    return run(models, tmp_path_factory.mktemp("scored") / "scores", sources=sources, seed=3)
+    return run(models, tmp_path_factory.mktemp("scored") / "scores", sources=sources, seed=3, batch=N)
 
 
 def rate(right: Tensor) -> dict:
@@ -194,10 +194,10 @@ def test_cost_is_counted_in_plain_trainings_on_the_same_data(models, scores, sco
 
 def test_two_workers_and_another_batch_give_the_same_bytes(models, scores, scored, monkeypatch):
     monkeypatch.setattr("stages.machine.machine", lambda: Machine("cpu", 1, 2))
-    other = scored(models, seed=3, batch=4)
+    other = scored(models, seed=3, batch=7)
     assert other.keys() == scores.keys()
     for name, written in other.items():
-        assert written.pop("params") == {**SCORE, "seed": 3, "batch": 4}
+        assert written.pop("params") == {**SCORE, "seed": 3, "batch": 7}
         assert json.dumps(written) == json.dumps({k: v for k, v in scores[name].items() if k != "params"})
 
 
