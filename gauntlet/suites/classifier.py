@@ -13,6 +13,7 @@ from gauntlet.attacks.radius import radius_between
 from gauntlet.attacks.self_checks import self_checks
 from gauntlet.attacks.survival import Attack, right_in_batches, survives
 from gauntlet.attacks.transfer import STEPS_TO_RADIUS
+from gauntlet.errors import ArgumentError
 from gauntlet.models.defences import DEFENCES, Randomised
 from gauntlet.shifts.corruptions import CORRUPTIONS
 from gauntlet.shifts.frequency import low_pass
@@ -28,7 +29,13 @@ DRAWS = 5
 
 
 def pixels(x: Tensor) -> Tensor:
-    """Return uint8 pictures as the float32 pixels in [0, 1] that models take."""
+    """Return uint8 pictures as the float32 pixels in [0, 1] that models take.
+
+    Raises:
+        ArgumentError: They are of another type: pixels already, which would become black.
+    """
+    if x.dtype != torch.uint8:
+        raise ArgumentError(f"pictures must be uint8, 0 to 255; got {x.dtype}; divided by 255 already?")
     return x.float() / 255
 
 

@@ -255,3 +255,11 @@ def test_a_model_that_no_suite_can_use_is_one_line(linear, name, spoil, line):
     with pytest.raises(ArgumentError, match=line) as caught:
         SUITES[name](Spoilt(linear.model, spoil), linear.x, linear.y, plan=PLAN)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_pixels_in_the_place_of_pictures_are_refused(linear, name):
+    """Divided by 255 once more they would be black, and every outcome wrong without a word."""
+    for x in (pixels(linear.x), linear.x.double()):
+        with pytest.raises(ArgumentError, match=r"pictures must be uint8, 0 to 255; got torch.float.*; divided by"):
+            SUITES[name](linear.model, x, linear.y, plan=PLAN)
