@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
-from gauntlet.errors import ArgumentError
+from gauntlet.errors import ArgumentError, DataError
 from gauntlet.readers.datasets import read_dataset
 from gauntlet.readers.folders import named_folder
 from gauntlet.readers.labelled import Labelled, balanced_order
@@ -61,3 +61,21 @@ def some(pictures: Labelled, count: int | None, *, seed: int) -> Labelled:
     if count is None or count >= len(pictures):
         return pictures
     return pictures.take(np.sort(balanced_order(pictures.labels, seed=seed)[:count]))
+
+
+def check_classes(folder: Path, known: list[str], wanted: list[str]) -> None:
+    """Check that a model was trained on the data's classes, in their order.
+
+    Args:
+        folder: Of the model, for the message.
+        known: Its classes.
+        wanted: The data's.
+
+    Raises:
+        DataError: They differ.
+    """
+    if len(known) != len(wanted):
+        raise DataError(f"{folder} must have the data's {len(wanted)} classes; got {len(known)}; built anew since?")
+    for place, (got, name) in enumerate(zip(known, wanted, strict=True)):
+        if got != name:
+            raise DataError(f"{folder}: class {place} must be the data's {name!r}; got {got!r}; built anew since?")

@@ -29,22 +29,14 @@ def apgd(
     """Ascend a loss with a step size that adapts itself.
 
     Args:
-        model: Pixels in [0, 1] to logits, in eval mode.
-        x: float32, N x C x H x W in [0, 1].
-        y: int64 [N].
-        eps: Radius on [0, 1]; a number or [N].
+        model, x, y, eps, batch, generator: As every attack's, see `gauntlet.attacks`.
         steps: Gradient steps, at least 1.
         restarts: Random starts, at least 1.
         norm: "linf", "l2" or "l1"; l1 always descends from three times the radius.
         loss: "cross_entropy", "margin" or "dlr".
-        batch: Rows of a forward pass, a limit of memory that changes the speed alone; None takes `ROWS` of the device.
-        generator: On the CPU; one number is drawn from it.
 
     Returns:
         Like x, inside the ball and the box. Images that the model gets wrong, or that no run broke, are unchanged.
-
-    Raises:
-        ArgumentError: Input or logits that no attack can use; settings out of range.
 
     Source: Croce and Hein, ICML 2020 (algorithm 1); for l1 Croce and Hein, ICML 2021. The released code compares
         the first step's loss with zero; here it is compared with the start's.
@@ -71,21 +63,12 @@ def apgd_targeted(
     """Ascend the targeted DLR loss towards each of the likeliest wrong classes.
 
     Args:
-        model: Pixels in [0, 1] to logits, in eval mode.
-        x: float32, N x C x H x W in [0, 1].
-        y: int64 [N].
-        eps: Radius on [0, 1]; a number or [N].
+        model, x, y, eps, norm, batch, generator: As every attack's, see `gauntlet.attacks`.
         steps: Gradient steps towards each target, at least 1.
         targets: Classes, at least 1; all wrong ones if there are fewer.
-        norm: "linf", "l2" or "l1".
-        batch: Rows of a forward pass, a limit of memory that changes the speed alone; None takes `ROWS` of the device.
-        generator: On the CPU; one number is drawn from it.
 
     Returns:
         Like x, inside the ball and the box. Images that the model gets wrong, or that no run broke, are unchanged.
-
-    Raises:
-        ArgumentError: Input or logits that no attack can use; settings out of range.
 
     Source: Croce and Hein, ICML 2020 (equation 7). Below four classes that loss has no scale, and the plain
         difference of the two logits is ascended.

@@ -81,22 +81,14 @@ def standard(
     """Attack with each part of AutoAttack what the parts before have left.
 
     Args:
-        model: Pixels in [0, 1] to logits, in eval mode.
-        x: float32, N x C x H x W in [0, 1].
-        y: int64 [N].
-        eps: Radius on [0, 1]; a number or [N].
+        model, x, y, eps, norm, generator: As every attack's, see `gauntlet.attacks`.
         steps: Gradient steps of each run, at least 1; fewer than 100 is no longer the standard version.
         queries: Of Square, at least 1; fewer than 5000 is no longer the standard version.
-        norm: "linf", "l2" or "l1".
         batch: Rows of a forward pass, a limit of memory that changes the speed alone; None takes `ROWS` of the device.
             Hand in many more images than that at once: waiting ones take the rows of those that are done.
-        generator: On the CPU; one number is drawn from it.
 
     Returns:
         The adversarial images and what broke each.
-
-    Raises:
-        ArgumentError: Input or logits that no attack can use.
 
     Source: Croce and Hein, ICML 2020 (section 5), and for l1 ICML 2021: five restarts of APGD and five targets.
         Fewer targets where there are fewer wrong classes.

@@ -46,6 +46,14 @@ class _Walk:
     tries: Tensor
     noise: Noise
 
+    @classmethod
+    def of(cls, stand: Standing, best: Tensor, *, bounded: bool, along: float, towards: float) -> Self:
+        """Return the walk's begin at the points `best`, over at eps if it is bounded."""
+        counts = torch.zeros(len(best), device=best.device)
+        enough = stand.eps if bounded else torch.zeros_like(counts)
+        sizes = torch.full_like(counts, along), torch.full_like(counts, towards)
+        return cls(stand.index, stand.x, stand.y, enough, best, *sizes, counts, counts.clone(), stand.noise)
+
     def keep(self, which: Tensor) -> Self:
         """Return the images that stay, bool [B]."""
         rest = {field.name: getattr(self, field.name) for field in fields(self)}
@@ -70,9 +78,8 @@ def boundary(
     """Walk along the decision boundary towards each image.
 
     Args:
-        model: Pixels in [0, 1] to logits, in eval mode; only the greatest logit counts.
-        x: float32, B x C x H x W in [0, 1].
-        y: int64 [B].
+        x, y, generator: As every attack's, see `gauntlet.attacks`.
+        model: As every attack's; only the greatest logit counts.
         eps: L2 radius on [0, 1]; a number or [B]. An image that is broken within it leaves. None: go on.
         steps: At least 1; each asks the model 1.2 times about each image that stands.
         along: First step along the sphere around x, as a share of the distance; above 0.
@@ -80,14 +87,10 @@ def boundary(
         adaptation: Factor by which either grows or shrinks, above 1.
         starts: Images tried in search of one that the model gets wrong, at least 1: evenly drawn blocks, from one
             colour to single pixels.
-        generator: On the CPU; one number is drawn from it.
 
     Returns:
         Like x: the nearest adversarial image found, projected onto the ball where it lies outside; x where no start
         was found or the model errs as it is.
-
-    Raises:
-        ArgumentError: Input or logits that no attack can use; a setting outside its range.
 
     Source: Brendel et al., ICLR 2018. Differs: starts are blocks of all sizes, as most models give one class to all
     white noise; then bisection towards x; `along` begins at 0.1, not 0.01, and both steps adapt sooner: nearer after
@@ -104,19 +107,7 @@ def boundary(
     begin, found = _starts(model, stand, starts)
     best = _bisected(model, stand.x[found], y=stand.y[found], far=begin[found])
     result[stand.index[found]] = best
-    counts = torch.zeros(len(best), device=x.device)
-    walk = _Walk(
-        stand.index[found],
-        stand.x[found],
-        stand.y[found],
-        torch.zeros_like(counts) if eps is None else stand.eps[found],
-        best,
-        torch.full_like(counts, along),
-        torch.full_like(counts, towards),
-        counts,
-        counts.clone(),
-        stand.noise.keep(found),
-    )
+    walk = _Walk.of(stand.keep(found), best, bounded=eps is not None, along=along, towards=towards)
     for step in range(steps):
         going = (lengths(walk.best - walk.x, "l2") > walk.enough) & (walk.towards > _DONE)
         if not going.all():

@@ -36,23 +36,17 @@ def cw(
     """Minimise squared distance plus constant times margin, and search for each image's least constant that works.
 
     Args:
-        model: Pixels in [0, 1] to logits, in eval mode.
-        x: float32, B x C x H x W in [0, 1].
-        y: int64 [B].
+        model, x, y, generator: As every attack's, see `gauntlet.attacks`.
         eps: L2 radius on [0, 1]; a number or [B]. An image that is broken within it leaves. None: find the least.
         alpha: Adam's learning rate in tanh space; a number or [B].
         steps: In each search, at least 1; an image whose loss no longer falls sits the rest out.
         searches: For the constant, at least 1: ten times as much while it fails, then bisection.
         constant: The first one, above 0.
         confidence: Margin in logits by which the model has to err.
-        generator: Unused, there is no chance in it; every attack takes one.
 
     Returns:
         Like x: the nearest adversarial image found, projected onto the ball where it lies outside; x where none
         was found or the model errs as it is.
-
-    Raises:
-        ArgumentError: Input or logits that no attack can use; a setting outside its range.
 
     Source: Carlini and Wagner, S&P 2017, L2. ARES's class takes rate 0.2, first constant 0.01, 200 steps and
     4 searches, its launcher 4 steps in 20: both end farther away than these defaults on the networks that we tried.

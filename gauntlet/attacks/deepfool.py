@@ -41,22 +41,16 @@ def deepfool(
     """Step to the nearest boundary of the model made linear, until the model errs.
 
     Args:
-        model: Pixels in [0, 1] to logits, in eval mode.
-        x: float32, B x C x H x W in [0, 1].
-        y: int64 [B].
+        model, x, y, generator: As every attack's, see `gauntlet.attacks`.
         eps: Radius on [0, 1]; a number or [B]. An image that has gone beyond it leaves. None: no limit.
         steps: At least 1.
         norm: "l2" or "linf".
         overshoot: Share by which the whole way is overdone, 0 or more.
         candidates: Classes whose boundaries are looked at, the likeliest ones: one backward pass each.
-        generator: Unused, there is no chance in it; every attack takes one.
 
     Returns:
         Like x: the image at which the model first erred, projected onto the ball where it lies outside; images that
         the model gets wrong come back as they are.
-
-    Raises:
-        ArgumentError: Input or logits that no attack can use; a setting outside its range.
 
     Source: Moosavi-Dezfooli et al., CVPR 2016 (algorithm 2, equations 11 and 12 for linf). Differs: every step ends
     in the box.

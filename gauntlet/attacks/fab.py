@@ -33,21 +33,13 @@ def fab_targeted(
     """Search the nearest adversarial point towards each target, until one lies within the radius.
 
     Args:
-        model: Pixels in [0, 1] to logits, in eval mode.
-        x: float32, N x C x H x W in [0, 1].
-        y: int64 [N].
-        eps: Radius on [0, 1]; a number or [N].
+        model, x, y, eps, norm, batch: As every attack's, see `gauntlet.attacks`.
         steps: Projections towards each target, at least 1.
         targets: Classes, at least 1; all wrong ones if there are fewer.
-        norm: "linf", "l2" or "l1".
-        batch: Rows of a forward pass, a limit of memory that changes the speed alone; None takes `ROWS` of the device.
         generator: On the CPU; one number is drawn from it, though there is no chance in one start at x.
 
     Returns:
         Like x, inside the ball and the box. Images that the model gets wrong, or that no run broke, are unchanged.
-
-    Raises:
-        ArgumentError: Input or logits that no attack can use; settings out of range.
 
     Source: Croce and Hein, Minimally distorted adversarial examples, ICML 2020 (algorithm 1), towards targets and
         without the final search. They walk on when a point within the radius is found; here it is enough.

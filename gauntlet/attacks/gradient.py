@@ -74,19 +74,8 @@ def fgsm(
     """Take one step of length eps along the steepest direction.
 
     Args:
-        model: Pixels in [0, 1] to logits, in eval mode.
-        x: float32, B x C x H x W in [0, 1].
-        y: int64 [B].
-        eps: Radius on [0, 1]; a number or [B].
-        norm: "linf", "l2" or "l1".
+        model, x, y, eps, norm, generator: As every attack's, see `gauntlet.attacks`.
         loss: A key of LOSSES.
-        generator: Unused, there is no chance in it; every attack takes one.
-
-    Returns:
-        Like x, inside the ball and the box; images that the model gets wrong come back as they are.
-
-    Raises:
-        ArgumentError: Input or logits that no attack can use.
 
     Source: Goodfellow et al., ICLR 2015.
     """
@@ -108,21 +97,10 @@ def bim(
     """Iterate small steepest steps from the image itself: PGD without a random start.
 
     Args:
-        model: Pixels in [0, 1] to logits, in eval mode.
-        x: float32, B x C x H x W in [0, 1].
-        y: int64 [B].
-        eps: Radius on [0, 1]; a number or [B].
+        model, x, y, eps, norm, generator: As every attack's, see `gauntlet.attacks`.
         alpha: Length of a step, at least 0; a number or [B].
         steps: At least 1.
-        norm: "linf", "l2" or "l1".
         loss: A key of LOSSES.
-        generator: Unused, there is no chance in it; every attack takes one.
-
-    Returns:
-        Like x, inside the ball and the box; images that the model gets wrong come back as they are.
-
-    Raises:
-        ArgumentError: Input or logits that no attack can use.
 
     Source: Kurakin et al., ICLR workshop 2017.
     """
@@ -158,14 +136,10 @@ def pgd(
     """Iterate small steepest steps, each followed by a projection, from random starts.
 
     Args:
-        model: Pixels in [0, 1] to logits, in eval mode.
-        x: float32, B x C x H x W in [0, 1].
-        y: int64 [B].
-        eps: Radius on [0, 1]; a number or [B].
+        model, x, y, eps, norm: As every attack's, see `gauntlet.attacks`.
         alpha: Length of a step, at least 0; a number or [B].
         steps: At least 1.
         restarts: Starts in all, at least 1; an image that is broken takes no further one.
-        norm: "linf", "l2" or "l1".
         loss: A key of LOSSES.
         random_start: Start anywhere in the ball; otherwise at x, where one start is all there is.
         stop_early: Images leave once the model errs on them, or once a step no longer moves them. Otherwise every
@@ -175,9 +149,6 @@ def pgd(
     Returns:
         Like x, inside the ball and the box. With `stop_early`, images that the model gets wrong come back as they
         are. The last iterate is not looked at: whether it succeeds is for the caller's own forward pass.
-
-    Raises:
-        ArgumentError: Input or logits that no attack can use; steps or restarts below 1.
 
     Source: Madry et al., ICLR 2018; for l1 SLIDE, Tramèr and Boneh, NeurIPS 2019.
     """

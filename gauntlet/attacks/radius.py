@@ -57,11 +57,9 @@ def least_radius(
     """Search each image's least radius: double until it breaks, then halve the interval.
 
     Args:
-        model: Pixels in [0, 1] to logits, in eval mode.
-        x: float32, N x C x H x W in [0, 1], where the model is.
-        y: int64 [N].
+        model, x, y: As every attack's, see `gauntlet.attacks`.
         attack: Takes a radius for each image; its step should grow with it.
-        norm: That of the attack: "linf", "l2" or "l1".
+        norm: That of the attack.
         first: Radius tried first, above 0.
         doublings: Radii tried until one is enough: first, 2 first, ..., 2^(doublings - 1) first; at least 1.
         bisections: Halvings after that, at least 0. An image is done once its interval is 2^-bisections of its radius,
@@ -110,11 +108,9 @@ def radius_between(
     """Search between which two budgets each image breaks: all that a curve over these budgets can show, for less.
 
     Args:
-        model: Pixels in [0, 1] to logits, in eval mode.
-        x: float32, N x C x H x W in [0, 1], where the model is.
-        y: int64 [N].
+        model, x, y: As every attack's, see `gauntlet.attacks`.
         attack: Takes a radius for each image; its step should grow with it.
-        norm: That of the attack: "linf", "l2" or "l1".
+        norm: That of the attack.
         budgets: Radii above 0, rising.
         batch: Images at a time, at least 1; the result does not depend on it.
         generator: On the CPU; a number is drawn from it for each round.

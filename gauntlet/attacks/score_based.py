@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -42,32 +43,19 @@ def nes(
     """Take steepest steps along a gradient estimated from mirrored Gaussian samples.
 
     Args:
-        model: Pixels in [0, 1] to logits, in eval mode; asked a little outside the box, too, by sigma.
-        x: float32, B x C x H x W in [0, 1].
-        y: int64 [B].
-        eps: Radius on [0, 1]; a number or [B].
+        x, y, eps, norm, at_once, generator: As every attack's, see `gauntlet.attacks`.
+        model: As every attack's; asked a little outside the box, too, by sigma.
         alpha: Length of a step, above 0; a number or [B].
         steps: At least 1; each asks the model 2 samples + 1 times about each image that stands.
         samples: Pairs of samples a step, at least 1.
         sigma: Deviation of the samples on [0, 1], above 0.
-        norm: "linf", "l2" or "l1".
-        at_once: Images a forward pass; a limit of memory that changes no result.
-        generator: On the CPU; one number is drawn from it.
-
-    Returns:
-        Like x, inside the ball and the box; images that the model gets wrong come back as they are.
-
-    Raises:
-        ArgumentError: Input or logits that no attack can use; a setting outside its range.
 
     Source: Ilyas et al., ICML 2018 (algorithm 1), on the margin, as ARES; they take sigma 0.001 and cross-entropy.
     ARES's launcher has the same step, 10 samples, sigma 0.02 and 20 steps.
     """
-    _check(alpha, steps=steps, samples=samples, sigma=sigma, at_once=at_once)
-    stand = standing(model, x, y, eps=eps, norm=norm, batch=at_once, generator=generator)
-    ascent = Steepest(alphas(alpha, x)[stand.index], norm=norm)
     estimate = _Differences(model, Noise.normal, samples=samples, sigma=sigma, at_once=at_once)
-    return _ascended(x, stand, estimate, ascent=ascent, steps=steps, norm=norm)
+    begin = partial(Steepest, norm=norm)
+    return _ascended(estimate, x, y, eps=eps, alpha=alpha, begin=begin, steps=steps, norm=norm, generator=generator)
 
 
 def spsa(
@@ -87,32 +75,19 @@ def spsa(
     """Let Adam ascend a gradient estimated from mirrored random signs.
 
     Args:
-        model: Pixels in [0, 1] to logits, in eval mode; asked a little outside the box, too, by sigma.
-        x: float32, B x C x H x W in [0, 1].
-        y: int64 [B].
-        eps: Radius on [0, 1]; a number or [B].
+        x, y, eps, norm, at_once, generator: As every attack's, see `gauntlet.attacks`.
+        model: As every attack's; asked a little outside the box, too, by sigma.
         alpha: Adam's learning rate, above 0; a number or [B].
         steps: At least 1; each asks the model 2 samples + 1 times about each image that stands.
         samples: Pairs of samples a step, at least 1.
         sigma: Size of the sampled change on [0, 1] (delta in the paper), above 0.
-        norm: "linf", "l2" or "l1".
-        at_once: Images a forward pass; a limit of memory that changes no result.
-        generator: On the CPU; one number is drawn from it.
-
-    Returns:
-        Like x, inside the ball and the box; images that the model gets wrong come back as they are.
-
-    Raises:
-        ArgumentError: Input or logits that no attack can use; a setting outside its range.
 
     Source: Uesato et al., ICML 2018 (algorithm 1), with up to 4096 pairs there. ARES's launcher takes rate 0.2 and
     sigma 0.1, far beyond its ball; the paper's 0.01 is the default here.
     """
-    _check(alpha, steps=steps, samples=samples, sigma=sigma, at_once=at_once)
-    stand = standing(model, x, y, eps=eps, norm=norm, batch=at_once, generator=generator)
-    ascent = Adam(alphas(alpha, x)[stand.index], like=stand.x)
     estimate = _Differences(model, Noise.signs, samples=samples, sigma=sigma, at_once=at_once)
-    return _ascended(x, stand, estimate, ascent=ascent, steps=steps, norm=norm)
+    begin = partial(Adam, like=x)
+    return _ascended(estimate, x, y, eps=eps, alpha=alpha, begin=begin, steps=steps, norm=norm, generator=generator)
 
 
 @torch.no_grad()
@@ -133,24 +108,15 @@ def nattack(
     """Move the mean of a Gaussian in tanh space until one of its samples, brought into the ball, is adversarial.
 
     Args:
-        model: Pixels in [0, 1] to logits, in eval mode.
-        x: float32, B x C x H x W in [0, 1].
-        y: int64 [B].
-        eps: Radius on [0, 1]; a number or [B].
+        model, x, y, eps, norm, at_once, generator: As every attack's, see `gauntlet.attacks`.
         alpha: Learning rate of the mean in tanh space, above 0; a number or [B].
         steps: At least 1; each asks the model `samples` times about each image that stands.
         samples: At least 2.
         sigma: Deviation of the Gaussian in tanh space, above 0.
-        norm: "linf", "l2" or "l1".
-        at_once: Images a forward pass; a limit of memory that changes no result.
-        generator: On the CPU; one number is drawn from it.
 
     Returns:
         Like x, inside the ball and the box: the most adversarial sample seen; images that the model gets wrong come
         back as they are.
-
-    Raises:
-        ArgumentError: Input or logits that no attack can use; a setting outside its range.
 
     Source: Li et al., ICML 2019 (algorithm 1), with 300 samples there and 100 in ARES. Scores are the margins
     themselves, not cut off at 0: images leave there anyway.
@@ -168,10 +134,7 @@ def nattack(
         for draws in _drawn(stand.noise, Noise.normal, mean, samples=samples, rows=at_once):
             points = _from_tanh(place[:, None] + sigma * draws, stand, norm=norm)
             gaps.append(_gaps(model, points, stand.y))
-            top, which = gaps[-1].max(1)
-            picked = points[torch.arange(len(which), device=which.device), which]
-            best = torch.where(per_image(top > most, best).bool(), picked, best)
-            most = torch.maximum(most, top)
+            best, most = _bettered(best, most, points=points, gaps=gaps[-1])
             weighted += torch.einsum("bs,bschw->bchw", gaps[-1], draws)
             plain += draws.sum(1)
         scores = torch.cat(gaps, 1)
@@ -182,6 +145,13 @@ def nattack(
         if step < steps - 1 and not left.all():
             stand, (rates, mean, best, most) = stand.keep(left), [part[left] for part in (rates, mean, best, most)]
     return result
+
+
+def _bettered(best: Tensor, most: Tensor, *, points: Tensor, gaps: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the most adversarial image so far and its margin, after a look at points B x S x C x H x W."""
+    top, which = gaps.max(1)
+    picked = points[torch.arange(len(which), device=which.device), which]
+    return torch.where(per_image(top > most, best).bool(), picked, best), torch.maximum(most, top)
 
 
 def _from_tanh(points: Tensor, stand: Standing, *, norm: str) -> Tensor:
@@ -213,7 +183,22 @@ class _Differences(NamedTuple):
 
 
 @torch.no_grad()
-def _ascended(x: Tensor, stand: Standing, estimate: _Differences, *, ascent: Ascent, steps: int, norm: str) -> Tensor:
+def _ascended(
+    estimate: _Differences,
+    x: Tensor,
+    y: Tensor,
+    *,
+    eps: float | Tensor,
+    alpha: float | Tensor,
+    begin: Callable[[Tensor], Ascent],
+    steps: int,
+    norm: str,
+    generator: torch.Generator,
+) -> Tensor:
+    """Attack the images that stand with steps along the estimate; `begin` makes the ascent of all from their alphas."""
+    _check(alpha, steps=steps, samples=estimate.samples, sigma=estimate.sigma, at_once=estimate.at_once)
+    stand = standing(estimate.model, x, y, eps=eps, norm=norm, batch=estimate.at_once, generator=generator)
+    ascent = begin(alphas(alpha, x)).keep(stand.index)
     result, x_now = x.clone(), stand.x
     for step in range(steps):
         if not len(x_now):

@@ -35,21 +35,13 @@ def square(
     """Change random squares, keeping each change that lowers the margin.
 
     Args:
-        model: Pixels in [0, 1] to logits, in eval mode; its gradients are not used.
-        x: float32, N x C x H x W in [0, 1].
-        y: int64 [N].
-        eps: Radius on [0, 1]; a number or [N].
+        x, y, eps, norm, batch, generator: As every attack's, see `gauntlet.attacks`.
+        model: As every attack's; its gradients are not used.
         steps: Queries an image, at least 1; one that would change nothing counts, though nobody asks it.
         share: Of the pixels in the first patches, in (0, 1].
-        norm: "linf", "l2" or "l1".
-        batch: Rows of a forward pass, a limit of memory that changes the speed alone; None takes `ROWS` of the device.
-        generator: On the CPU; one number is drawn from it.
 
     Returns:
         Like x, inside the ball and the box. Images that the model gets wrong, or that no query broke, are unchanged.
-
-    Raises:
-        ArgumentError: Input or logits that no attack can use; settings out of range.
 
     Source: Andriushchenko et al., ECCV 2020 (algorithms 1 to 3); for l1 as in AutoAttack. The sizes follow its
         schedule for 10,000 queries whatever `steps` is, as AutoAttack's do; places are drawn for each image,

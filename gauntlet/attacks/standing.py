@@ -79,13 +79,7 @@ def standing(
     """Check the input, ask the model once about every image, and return those that it gets right.
 
     Args:
-        model: Pixels in [0, 1] to logits, in eval mode.
-        x: float32, N x C x H x W in [0, 1].
-        y: int64 [N].
-        eps: Radius; a number or [N].
-        norm: "linf", "l2" or "l1".
-        batch: Rows of a forward pass, at least 1; None takes `ROWS` of the device.
-        generator: On the CPU; one number is drawn from it.
+        model, x, y, eps, norm, batch, generator: As every attack's, see `gauntlet.attacks`.
 
     Raises:
         ArgumentError: Input or logits that no attack can use; a batch below 1.

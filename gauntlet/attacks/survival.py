@@ -57,12 +57,9 @@ def survives(
     """Return which images the model gets right before and after an attack.
 
     Args:
-        model: Pixels in [0, 1] to logits, in eval mode.
-        x: float32, N x C x H x W in [0, 1], where the model is.
-        y: int64 [N].
+        model, x, y, eps: As every attack's, see `gauntlet.attacks`.
         attack: Called on the images that the model gets right, `batch` at a time.
-        eps: Radius; a number or [N].
-        norm: That of the attack: "linf", "l2" or "l1".
+        norm: That of the attack.
         batch: Images at a time, at least 1; the result does not depend on it.
         generator: On the CPU; one number is drawn from it.
 
@@ -90,12 +87,9 @@ def worst_case(
     """Attack with one attack after the other, each only on the images that still stand.
 
     Args:
-        model: Pixels in [0, 1] to logits, in eval mode.
-        x: float32, N x C x H x W in [0, 1], where the model is.
-        y: int64 [N].
+        model, x, y, eps: As every attack's, see `gauntlet.attacks`.
         attacks: By name; the cheapest first.
-        eps: Radius; a number or [N].
-        norm: That of the attacks: "linf", "l2" or "l1".
+        norm: That of the attacks.
         batch: Images at a time, at least 1; the result does not depend on it.
         generator: On the CPU; one number is drawn from it for each attack.
 
@@ -120,9 +114,7 @@ def right_in_batches(model: nn.Module, x: Tensor, y: Tensor, *, batch: int) -> T
     """Return which images the model gets right, bool [N], `batch` at a time.
 
     Args:
-        model: Pixels in [0, 1] to logits, in eval mode.
-        x: float32, N x C x H x W in [0, 1], where the model is.
-        y: int64 [N].
+        model, x, y: As every attack's, see `gauntlet.attacks`.
         batch: At least 1.
 
     Raises:
@@ -143,12 +135,9 @@ def checked(model: nn.Module, x: Tensor, y: Tensor, *, attack: Attack, eps: Tens
     """Run an attack on one batch and hold it to the ball and the box.
 
     Args:
-        model: Pixels in [0, 1] to logits, in eval mode.
-        x: float32, B x C x H x W in [0, 1].
-        y: int64 [B].
+        model, x, y, norm: As every attack's, see `gauntlet.attacks`.
         attack: To be run.
         eps: [B].
-        norm: "linf", "l2" or "l1".
         seed: Of the generator that the attack gets.
 
     Raises:

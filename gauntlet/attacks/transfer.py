@@ -1,6 +1,11 @@
 """Attacks made to transfer: momentum over gradients that are smoothed by views of the image or of its surroundings.
 
 All take every step on every image, since it is meant for another model. Defaults are ARES-Bench's: 20 steps of eps/18.
+Beside every attack's arguments they share
+
+    alpha: Length of a step; a number or [B]; None takes eps/18.
+    steps: At least 1.
+    decay: What the sum of gradients keeps from step to step, in [0, 1]; 0 gives BIM, where nothing else is added.
 """
 
 from collections.abc import Callable
@@ -35,21 +40,8 @@ def mim(
     """Follow the decaying sum of normalised gradients.
 
     Args:
-        model: Pixels in [0, 1] to logits, in eval mode.
-        x: float32, B x C x H x W in [0, 1].
-        y: int64 [B].
-        eps: Radius on [0, 1]; a number or [B].
-        alpha: Length of a step; a number or [B]; None takes eps/18.
-        steps: At least 1.
-        decay: What the sum keeps from step to step, in [0, 1]; 0 gives BIM.
-        norm: "linf", "l2" or "l1".
-        generator: Unused, there is no chance in it; every attack takes one.
-
-    Returns:
-        Like x, inside the ball and the box.
-
-    Raises:
-        ArgumentError: Input or logits that no attack can use.
+        model, x, y, eps, norm, generator: As every attack's, see `gauntlet.attacks`.
+        alpha, steps, decay: As every attack's of this module.
 
     Source: Dong et al., CVPR 2018 (algorithm 1); the gradient is divided by its mean size, not by its l1 length, as
     in the authors' code.
@@ -80,23 +72,10 @@ def dim(
     """Follow momentum over gradients through images that are shrunk and shifted at random.
 
     Args:
-        model: Pixels in [0, 1] to logits, in eval mode.
-        x: float32, B x C x H x W in [0, 1].
-        y: int64 [B].
-        eps: Radius on [0, 1]; a number or [B].
-        alpha: Length of a step; a number or [B]; None takes eps/18.
-        steps: At least 1.
-        decay: What the sum keeps from step to step, in [0, 1].
-        norm: "linf", "l2" or "l1".
+        model, x, y, eps, norm, generator: As every attack's, see `gauntlet.attacks`.
+        alpha, steps, decay: As every attack's of this module.
         smallest: Least side of the shrunk image as a share of the side, in (0, 1].
         chance: That an image is shrunk in a step, in [0, 1].
-        generator: On the CPU; one number is drawn from it.
-
-    Returns:
-        Like x, inside the ball and the box.
-
-    Raises:
-        ArgumentError: Input or logits that no attack can use; smallest or chance out of range.
 
     Source: Xie et al., CVPR 2019 (equations 4 and 5); sizes are drawn for each image, there for each batch.
     """
@@ -130,23 +109,10 @@ def tim(
     """Follow momentum over blurred gradients: those of all shifted images, to first order.
 
     Args:
-        model: Pixels in [0, 1] to logits, in eval mode.
-        x: float32, B x C x H x W in [0, 1].
-        y: int64 [B].
-        eps: Radius on [0, 1]; a number or [B].
-        alpha: Length of a step; a number or [B]; None takes eps/18.
-        steps: At least 1.
-        decay: What the sum keeps from step to step, in [0, 1].
-        norm: "linf", "l2" or "l1".
+        model, x, y, eps, norm, generator: As every attack's, see `gauntlet.attacks`.
+        alpha, steps, decay: As every attack's of this module.
         kernel_px: Side of the Gaussian kernel, odd.
         deviations: Standard deviations from the kernel's middle to its rim, above 0.
-        generator: Unused, there is no chance in it; every attack takes one.
-
-    Returns:
-        Like x, inside the ball and the box.
-
-    Raises:
-        ArgumentError: Input or logits that no attack can use; an even kernel.
 
     Source: Dong et al., CVPR 2019 (equation 8), on MIM; without the random shrinking that torchattacks adds.
     """
@@ -178,22 +144,9 @@ def si_ni_fgsm(
     """Follow momentum over gradients at the point ahead, averaged over darker copies of the image.
 
     Args:
-        model: Pixels in [0, 1] to logits, in eval mode.
-        x: float32, B x C x H x W in [0, 1].
-        y: int64 [B].
-        eps: Radius on [0, 1]; a number or [B].
-        alpha: Length of a step; a number or [B]; None takes eps/18.
-        steps: At least 1.
-        decay: What the sum keeps from step to step, in [0, 1].
-        norm: "linf", "l2" or "l1".
+        model, x, y, eps, norm, generator: As every attack's, see `gauntlet.attacks`.
+        alpha, steps, decay: As every attack's of this module.
         copies: The image over 1, 2, 4, ..., 2^(copies - 1); at least 1, and each costs a pass.
-        generator: Unused, there is no chance in it; every attack takes one.
-
-    Returns:
-        Like x, inside the ball and the box.
-
-    Raises:
-        ArgumentError: Input or logits that no attack can use; no copy.
 
     Source: Lin et al., ICLR 2020 (equations 6 to 9).
     """
@@ -232,23 +185,10 @@ def vmi_fgsm(
     """Follow momentum over gradients corrected by how the last step's neighbours differed from it.
 
     Args:
-        model: Pixels in [0, 1] to logits, in eval mode.
-        x: float32, B x C x H x W in [0, 1].
-        y: int64 [B].
-        eps: Radius on [0, 1]; a number or [B].
-        alpha: Length of a step; a number or [B]; None takes eps/18.
-        steps: At least 1.
-        decay: What the sum keeps from step to step, in [0, 1].
-        norm: "linf", "l2" or "l1".
+        model, x, y, eps, norm, generator: As every attack's, see `gauntlet.attacks`.
+        alpha, steps, decay: As every attack's of this module.
         samples: Neighbours a step, at least 1; each costs a pass.
         beta: Half side of the cube that they come from, in units of eps.
-        generator: On the CPU; one number is drawn from it.
-
-    Returns:
-        Like x, inside the ball and the box.
-
-    Raises:
-        ArgumentError: Input or logits that no attack can use; no sample.
 
     Source: Wang and He, CVPR 2021 (algorithm 1).
     """

@@ -12,7 +12,7 @@ from gauntlet.readers.folders import named_folder
 from gauntlet.readers.models import load_model, read_card
 from gauntlet.readers.named_models import open_model
 from stages import Params, Ratio
-from stages.labelled import Data
+from stages.labelled import Data, check_classes
 from stages.machine import machine
 
 WEIGHTS = (".safetensors", ".pt", ".pth")
@@ -75,7 +75,7 @@ class Subject:
         """
         if self.folder:
             model, card = load_model(self.folder)
-            _check_classes(self.folder, card.classes, class_names)
+            check_classes(self.folder, card.classes, class_names)
         else:
             place = self._checkpoint(folders) if self.named.checkpoint else None
             model, _ = open_model(
@@ -93,14 +93,6 @@ class Subject:
             got = ", ".join(path.name for path in found) or "none"
             raise DataError(f"{folder} must hold one file of weights ({', '.join(WEIGHTS)}); got {got}")
         return found[0]
-
-
-def _check_classes(folder: Path, known: list[str], wanted: list[str]) -> None:
-    if len(known) != len(wanted):
-        raise DataError(f"{folder} must have the data's {len(wanted)} classes; got {len(known)}; built anew since?")
-    for place, (got, name) in enumerate(zip(known, wanted, strict=True)):
-        if got != name:
-            raise DataError(f"{folder}: class {place} must be the data's {name!r}; got {got!r}; built anew since?")
 
 
 def subjects(test: Test, models: Path) -> Iterator[Subject]:

@@ -25,7 +25,7 @@ from gauntlet.readers.labelled import balanced_order
 from gauntlet.readers.models import ModelCard, load_model
 from stages import Out
 from stages import Params as StageParams
-from stages.labelled import Data, read, some
+from stages.labelled import Data, check_classes, read, some
 from stages.machine import machine, parallel
 from stages.scores import write_score
 
@@ -108,7 +108,7 @@ def _results(params: Params, folder: Path, *, places: Mapping[str, Path]) -> dic
     if lacking := [name for name in TRAINED if name not in card.about]:
         raise DataError(f"{folder}/model.json must name {lacking[0]}; written by another stage than fgsm_law.train?")
     data = read(Data(**card.about["data"]), "test", **places)
-    _check_classes(folder, card.classes, data.class_names)
+    check_classes(folder, card.classes, data.class_names)
     chosen = some(data, params.images, seed=params.seed)
     x, y = (part.to(machine().device) for part in chosen.tensors())
     model, x = model.to(machine().device), x.float() / 255
@@ -131,14 +131,6 @@ def _results(params: Params, folder: Path, *, places: Mapping[str, Path]) -> dic
         "monotone": _monotone([held[name] for name in MONOTONE])
         and (strongest is None or _monotone([held["pgd_50"][few], strongest])),
     }
-
-
-def _check_classes(folder: Path, known: list[str], wanted: list[str]) -> None:
-    if len(known) != len(wanted):
-        raise DataError(f"{folder} must have the data's {len(wanted)} classes; got {len(known)}; built anew since?")
-    for place, (got, name) in enumerate(zip(known, wanted, strict=True)):
-        if got != name:
-            raise DataError(f"{folder}: class {place} must be the data's {name!r}; got {got!r}; built anew since?")
 
 
 def _about(card: ModelCard) -> dict:
