@@ -97,11 +97,7 @@ def boundary(
     a thousand steps, where they take 25,000. ARES's launcher stops after 20.
     """
     radius = limits(eps, x, norm="l2")
-    if steps < 1 or starts < 1 or not along > 0 or not towards > 0 or not adaptation > 1:
-        raise ArgumentError(
-            "steps and starts must be at least 1, along and towards above 0, adaptation above 1; got "
-            f"{steps}, {starts}, {along}, {towards}, {adaptation}"
-        )
+    _check(steps, starts, along=along, towards=towards, adaptation=adaptation)
     stand = standing(model, x, y, eps=radius, norm="l2", batch=_AT_ONCE, generator=generator)
     result = x.clone()
     begin, found = _starts(model, stand, starts)
@@ -116,10 +112,7 @@ def boundary(
             break
         _step(model, walk, probe=step % _PROBE == 0)
         result[walk.index] = walk.best
-        if (step + 1) % _TRIES == 0:
-            walk.towards, walk.tries = _adapted(walk.towards, walk.tries / _TRIES, _TOWARDS, factor=adaptation)
-        if (step + 1) % (_PROBE * _PROBES) == 0:
-            walk.along, walk.probes = _adapted(walk.along, walk.probes / _PROBES, _ALONG, factor=adaptation)
+        _adapt(walk, step + 1, factor=adaptation)
     return confined(x, result, eps=radius, norm="l2")
 
 
@@ -142,6 +135,14 @@ def _step(model: nn.Module, walk: _Walk, *, probe: bool) -> None:
     won = (model(nearer).argmax(1) != walk.y) & (reach * (1 - share) < distance).flatten()
     walk.tries += won
     walk.best = torch.where(per_image(won, back).bool(), nearer, walk.best)
+
+
+def _adapt(walk: _Walk, steps: int, *, factor: float) -> None:
+    """Make steps larger or smaller where it is time, by how often they succeeded since they last were."""
+    if steps % _TRIES == 0:
+        walk.towards, walk.tries = _adapted(walk.towards, walk.tries / _TRIES, _TOWARDS, factor=factor)
+    if steps % (_PROBE * _PROBES) == 0:
+        walk.along, walk.probes = _adapted(walk.along, walk.probes / _PROBES, _ALONG, factor=factor)
 
 
 def _adapted(size: Tensor, rate: Tensor, bounds: tuple[float, float], *, factor: float) -> tuple[Tensor, Tensor]:
@@ -179,3 +180,11 @@ def _bisected(model: nn.Module, x: Tensor, *, y: Tensor, far: Tensor) -> Tensor:
         wrong = model(torch.lerp(x, far, per_image(middle, x))).argmax(1) != y
         low, high = torch.where(wrong, low, middle), torch.where(wrong, middle, high)
     return torch.lerp(x, far, per_image(high, x))
+
+
+def _check(steps: int, starts: int, *, along: float, towards: float, adaptation: float) -> None:
+    if steps < 1 or starts < 1 or not along > 0 or not towards > 0 or not adaptation > 1:
+        raise ArgumentError(
+            "steps and starts must be at least 1, along and towards above 0, adaptation above 1; got "
+            f"{steps}, {starts}, {along}, {towards}, {adaptation}"
+        )

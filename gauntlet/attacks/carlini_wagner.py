@@ -53,11 +53,7 @@ def cw(
     """
     radius = limits(eps, x, norm="l2")
     check_inputs(x, y, eps=radius, norm="l2")
-    if steps < 1 or searches < 1 or not constant > 0 or not confidence >= 0:
-        raise ArgumentError(
-            f"steps and searches must be at least 1, constant above 0, confidence 0 or more; got {steps}, {searches}, "
-            f"{constant}, {confidence}"
-        )
+    _check(steps=steps, searches=searches, constant=constant, confidence=confidence)
     best, rate = x.clone(), alphas(alpha, x)
     enough = torch.zeros_like(radius) if eps is None else radius
     least = torch.full_like(radius, torch.inf)
@@ -110,3 +106,11 @@ def _descend(
                 index, place, adam = index[going], place[going], adam.keep(going)
                 lowest, idle = lowest[going], idle[going]
     return best
+
+
+def _check(*, steps: int, searches: int, constant: float, confidence: float) -> None:
+    if steps < 1 or searches < 1 or not constant > 0 or not confidence >= 0:
+        raise ArgumentError(
+            f"steps and searches must be at least 1, constant above 0, confidence 0 or more; got {steps}, {searches}, "
+            f"{constant}, {confidence}"
+        )

@@ -154,10 +154,7 @@ def pgd(
     """
     check_inputs(x, y, eps=eps, norm=norm)
     _check_settings(alpha, steps=steps, restarts=restarts, loss=loss)
-    if restarts > 1 and not (random_start and stop_early):
-        raise ArgumentError(f"restarts above 1 need random_start and stop_early; got {restarts} without")
-    if random_start and generator is None:
-        raise ArgumentError("generator must be given with random_start; got None")
+    _check_chance(generator, restarts=restarts, random_start=random_start, stop_early=stop_early)
     eps, alpha = (per_image(value, x).expand(len(x), 1, 1, 1) for value in (eps, alpha))
     result, ascended = x.clone(), checking_first(LOSSES[loss])
     # Without a random start the first step's own forward pass is at x and tells who is wrong already.
@@ -222,3 +219,10 @@ def _check_settings(alpha: float | Tensor, *, steps: int, restarts: int, loss: s
         raise ArgumentError(f"steps and restarts must be at least 1; got {steps} and {restarts}")
     if loss not in LOSSES:
         raise ArgumentError(f"loss must be one of {', '.join(LOSSES)}; got {loss!r}")
+
+
+def _check_chance(generator: torch.Generator | None, *, restarts: int, random_start: bool, stop_early: bool) -> None:
+    if restarts > 1 and not (random_start and stop_early):
+        raise ArgumentError(f"restarts above 1 need random_start and stop_early; got {restarts} without")
+    if random_start and generator is None:
+        raise ArgumentError("generator must be given with random_start; got None")

@@ -129,6 +129,35 @@ def _placed(model: Model, *, at: float, ahead: bool, named: bool) -> dict:
     )
 
 
+def _drawn(
+    models: Models,
+    points: Callable[[Model], Iterable[dict]],
+    *,
+    name: str,
+    title: str,
+    caption: str,
+    about: str,
+    columns: dict[str, str],
+    axes: tuple[str, str] | None = None,
+    doubling: bool = False,
+) -> Chart | None:
+    """Draw the points of all models, if any; `about` is the alternative text's begin, axes are columns' x and y."""
+    rows, names = _lines(models, points)
+    if not rows:
+        return None
+    x, y = axes or (columns["x"].lower(), columns["y"].lower())
+    about = f"{about} on {models.data}."
+    spec = bands(rows, names=names, quiet=loudest(names), x=x, y=y, about=about, doubling=doubling)
+    return Chart(
+        name=f"ares_bench-{name}-{models.data}",
+        title=f"{title}: {models.data}",
+        caption=caption,
+        spec=spec,
+        columns={"series": "Model"} | columns,
+        rows=rows,
+    )
+
+
 def _steps(models: Models) -> Chart | None:
     def points(model: Model) -> Iterable[dict]:
         found = model.ares.steps
@@ -137,25 +166,16 @@ def _steps(models: Models) -> Chart | None:
                 if steps > 0:  # a logarithmic axis has no place for 0, which is clean top-1
                     yield {"x": steps, "y": percent(rate), "eps": budget(found.eps)} | _bar(low, high)
 
-    rows, names = _lines(models, points)
-    if not rows:
-        return None
-    budgets = ", ".join(sorted({row["eps"] for row in rows}))
-    return Chart(
-        name=f"ares_bench-steps-{models.data}",
-        title=f"Accuracy against attack steps: {models.data}",
+    budgets = ", ".join(sorted({row["eps"] for row in _lines(models, points)[0]}))
+    return _drawn(
+        models,
+        points,
+        name="steps",
+        title="Accuracy against attack steps",
         caption=f"PGD at {words(NORM)} {budgets}. A line that still falls at its end was attacked too briefly.",
-        spec=bands(
-            rows,
-            names=names,
-            quiet=loudest(names),
-            x="steps",
-            y="robust top-1 (%)",
-            about=f"Robust top-1 of each model over the steps of the attack on {models.data}.",
-            doubling=True,
-        ),
-        columns={"series": "Model", "x": "Steps", "y": "Robust top-1 (%)", "range": "Interval", "eps": "Budget"},
-        rows=rows,
+        about="Robust top-1 of each model over the steps of the attack",
+        columns={"x": "Steps", "y": "Robust top-1 (%)", "range": "Interval", "eps": "Budget"},
+        doubling=True,
     )
 
 
@@ -166,23 +186,15 @@ def _frequency(models: Models) -> Chart | None:
             for radius, rate in zip(found.radius, found.top1, strict=True):
                 yield {"x": radius, "y": percent(rate)}
 
-    rows, names = _lines(models, points)
-    if not rows:
-        return None
-    return Chart(
-        name=f"ares_bench-frequency-{models.data}",
-        title=f"Frequency response: {models.data}",
+    return _drawn(
+        models,
+        points,
+        name="frequency",
+        title="Frequency response",
         caption="Top-1 of images that a low pass has freed of all frequencies beyond the radius; at the right, whole.",
-        spec=bands(
-            rows,
-            names=names,
-            quiet=loudest(names),
-            x="radius of the pass band (frequencies)",
-            y="top-1 (%)",
-            about=f"Top-1 of each model over the radius of an ideal low pass on {models.data}.",
-        ),
-        columns={"series": "Model", "x": "Radius", "y": "Top-1 (%)"},
-        rows=rows,
+        about="Top-1 of each model over the radius of an ideal low pass",
+        columns={"x": "Radius", "y": "Top-1 (%)"},
+        axes=("radius of the pass band (frequencies)", "top-1 (%)"),
     )
 
 
@@ -192,21 +204,13 @@ def _severity(models: Models) -> Chart | None:
             for severity, rate in enumerate([model.ares.clean.value, *model.ares.severity]):
                 yield {"x": severity, "y": percent(rate)}
 
-    rows, names = _lines(models, points)
-    if not rows:
-        return None
-    return Chart(
-        name=f"ares_bench-severity-{models.data}",
-        title=f"Corruption severity: {models.data}",
+    return _drawn(
+        models,
+        points,
+        name="severity",
+        title="Corruption severity",
         caption="Top-1, mean over the corruptions, at each severity; 0 is clean.",
-        spec=bands(
-            rows,
-            names=names,
-            quiet=loudest(names),
-            x="severity",
-            y="mean top-1 (%)",
-            about=f"Mean top-1 of each model over the severity of corruptions on {models.data}.",
-        ),
-        columns={"series": "Model", "x": "Severity", "y": "Top-1 (%)"},
-        rows=rows,
+        about="Mean top-1 of each model over the severity of corruptions",
+        columns={"x": "Severity", "y": "Top-1 (%)"},
+        axes=("severity", "mean top-1 (%)"),
     )

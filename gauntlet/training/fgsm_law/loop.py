@@ -1,8 +1,8 @@
 """The loop that runs every adversarial training method: one record an epoch, and no waiting for the device within."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +11,7 @@ from gauntlet.errors import ArgumentError
 from gauntlet.training.augmentation import BatchAugmentation, augment
 from gauntlet.training.fgsm_law.averaging import NoAveraging
 from gauntlet.training.fgsm_law.images import StreamData, TensorData
-from gauntlet.training.fgsm_law.method import Batch, Method, Setting
+from gauntlet.training.fgsm_law.method import Batch, Loss, Method, Setting
 from gauntlet.training.state import TrainingState, finite, lend
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -126,8 +126,7 @@ def train(
     """Train until all epochs are done, with the method and averaging that `begin` was given.
 
     Args:
-        state: A run, fresh or resumed, after `begin`. Its scheduler is stepped after each optimiser step: there are
-            steps_per_epoch x replays of them an epoch.
+        state: A run after `begin`. Its scheduler is stepped steps_per_epoch x replays times an epoch.
         data: Training images.
         setting: Of the run.
         batch: Images a step.
@@ -136,8 +135,8 @@ def train(
         clip_norm: Greatest norm of the gradient, or None (LAW on Tiny ImageNet: 10).
 
     Yields:
-        After each epoch {"epoch", "loss", "train_top1_adv", "passes"}: the mean loss, top-1 at the training
-        adversarials, and forward and backward passes over an image of the set, in pairs.
+        {"epoch", "loss", "train_top1_adv", "passes"} an epoch: mean loss, top-1 at the training adversarials, and
+        forward and backward passes over an image of the set, in pairs.
 
     Raises:
         ArgumentError: `begin` was not called, or the loss is no longer finite.
@@ -150,31 +149,17 @@ def train(
     compiled = compiled_part(model) if speed.compile else None
     while state.epoch < setting.epochs:
         model.train()
-        step = state.epoch * setting.steps_per_epoch * method.replays
         seen, total, right_adv = 0, torch.zeros((), device=setting.device), 0
         order = torch.randperm(setting.images, generator=state.generator)
-        steps = zip(range(setting.steps_per_epoch), data.batches(order, batch=batch), strict=False)
+        stored = zip(range(setting.steps_per_epoch), data.batches(order, batch=batch), strict=False)
         with lend(state.generator, device=setting.device), quickened(model, compiled):
-            for number, (images, y, index) in steps:
-                images, target = augment(
-                    images,
-                    y,
-                    how,
-                    classes=setting.classes,
-                    generator=state.generator,
-                    channels_last=speed.channels_last,
-                )
-                y = target.argmax(1) if how.mixup or how.cutmix else y
-                epoch = state.epoch + number / setting.steps_per_epoch
-                for _ in range(method.replays):
-                    state.optimizer.zero_grad(set_to_none=True)  # before the forward pass: its memory is free then
-                    with speed.autocast(setting.device):
-                        loss = method.loss(model, Batch(images, y, target, index, step, epoch), state.generator)
-                    _descend(state, loss.value, clip_norm=clip_norm)
+            for first in _augmented(state, stored, setting=setting, how=how, speed=speed):
+                for replay in range(method.replays):
+                    again = replace(first, step=first.step + replay)
+                    loss = _descended(state, again, speed=speed, device=setting.device, clip_norm=clip_norm)
                     averaging.after_step(model, loss)
-                    step += 1
-                    seen += len(images)
-                    total += loss.value.detach().float() * len(images)
+                    seen += len(first.x)
+                    total += loss.value.detach().float() * len(first.x)
                     right_adv += loss.right_adv
         state.epoch += 1
         mean = finite(total / max(1, seen), epoch=state.epoch)
@@ -187,13 +172,36 @@ def train(
         }
 
 
-def _descend(state: TrainingState, value: Tensor, *, clip_norm: float | None) -> None:
-    scaler = state.extra["scaler"].scaler
-    scaler.scale(value).backward()
+def _augmented(
+    state: TrainingState,
+    stored: Iterable[tuple[int, tuple[Tensor, Tensor, Tensor]]],
+    *,
+    setting: Setting,
+    how: BatchAugmentation,
+    speed: Speed,
+) -> Iterator[Batch]:
+    """Yield the minibatches of an epoch, as the first of their replays gets them."""
+    for number, (x, y, index) in stored:
+        x, target = augment(
+            x, y, how, classes=setting.classes, generator=state.generator, channels_last=speed.channels_last
+        )
+        y = target.argmax(1) if how.mixup or how.cutmix else y
+        step = (state.epoch * setting.steps_per_epoch + number) * state.extra["method"].replays
+        yield Batch(x, y, target, index, step, state.epoch + number / setting.steps_per_epoch)
+
+
+def _descended(state: TrainingState, batch: Batch, *, speed: Speed, device: str, clip_norm: float | None) -> Loss:
+    """Take an optimiser step and return the loss before it."""
+    method, scaler = state.extra["method"], state.extra["scaler"].scaler
+    state.optimizer.zero_grad(set_to_none=True)  # before the forward pass: its memory is free then
+    with speed.autocast(device):
+        loss = method.loss(state.model, batch, state.generator)
+    scaler.scale(loss.value).backward()
     scaler.unscale_(state.optimizer)
-    state.extra["method"].after_backward(state.model)
+    method.after_backward(state.model)
     if clip_norm is not None:
         nn.utils.clip_grad_norm_(state.model.parameters(), clip_norm)
     scaler.step(state.optimizer)
     scaler.update()
     state.scheduler.step()
+    return loss
