@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -153,14 +153,12 @@ def train(
         order = torch.randperm(setting.images, generator=state.generator)
         stored = zip(range(setting.steps_per_epoch), data.batches(order, batch=batch), strict=False)
         with lend(state.generator, device=setting.device), quickened(model, compiled):
-            for first in _augmented(state, stored, setting=setting, how=how, speed=speed):
-                for replay in range(method.replays):
-                    again = replace(first, step=first.step + replay)
-                    loss = _descended(state, again, speed=speed, device=setting.device, clip_norm=clip_norm)
-                    averaging.after_step(model, loss)
-                    seen += len(first.x)
-                    total += loss.value.detach().float() * len(first.x)
-                    right_adv += loss.right_adv
+            for images in _augmented(state, stored, setting=setting, how=how, speed=speed):
+                loss = _descended(state, images, speed=speed, device=setting.device, clip_norm=clip_norm)
+                averaging.after_step(model, loss)
+                seen += len(images.x)
+                total += loss.value.detach().float() * len(images.x)
+                right_adv += loss.right_adv
         state.epoch += 1
         mean = finite(total / max(1, seen), epoch=state.epoch)
         method.after_epoch(model, state.epoch)
@@ -180,14 +178,16 @@ def _augmented(
     how: BatchAugmentation,
     speed: Speed,
 ) -> Iterator[Batch]:
-    """Yield the minibatches of an epoch, as the first of their replays gets them."""
+    """Yield the minibatches of an epoch, each as often as the method replays it."""
+    replays = state.extra["method"].replays
     for number, (x, y, index) in stored:
         x, target = augment(
             x, y, how, classes=setting.classes, generator=state.generator, channels_last=speed.channels_last
         )
         y = target.argmax(1) if how.mixup or how.cutmix else y
-        step = (state.epoch * setting.steps_per_epoch + number) * state.extra["method"].replays
-        yield Batch(x, y, target, index, step, state.epoch + number / setting.steps_per_epoch)
+        first = (state.epoch * setting.steps_per_epoch + number) * replays
+        for step in range(first, first + replays):
+            yield Batch(x, y, target, index, step, state.epoch + number / setting.steps_per_epoch)
 
 
 def _descended(state: TrainingState, batch: Batch, *, speed: Speed, device: str, clip_norm: float | None) -> Loss:
