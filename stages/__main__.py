@@ -145,6 +145,15 @@ def _line(error: BaseException) -> str:
     return " ".join(str(error).split())
 
 
+def failed(title: str, error: Exception) -> int:
+    """Say what ended a run, below the traceback if it is a mistake of ours, and return the exit status."""
+    code, line = explain(error)
+    if code == 70:
+        traceback.print_exception(error)
+    print(f"{title}: {line}", file=sys.stderr, flush=True)
+    return code
+
+
 def main(words: list[str]) -> int:
     """Run the command line and return the exit code."""
     title = words[0] if words else "stages"
@@ -163,11 +172,7 @@ def main(words: list[str]) -> int:
         print(f"{title}: interrupted; earlier outputs stay as they were", file=sys.stderr, flush=True)
         return 130
     except Exception as error:
-        code, line = explain(error)
-        if code == 70:
-            traceback.print_exc()
-        print(f"{title}: {line}", file=sys.stderr, flush=True)
-        return code
+        return failed(title, error)
     return 0
 
 

@@ -13,12 +13,11 @@ import json
 import os
 import sys
 import tempfile
-import traceback
 from pathlib import Path
 
 from gauntlet.errors import ArgumentError
 from stages import parse_ratio
-from stages.__main__ import Parser, explain
+from stages.__main__ import Parser, failed
 from stages.lifetime import unwind_on_sigterm
 from stages.machine import limit_threads, thread_count
 from stages.outputs import whole
@@ -109,11 +108,7 @@ def main(words: list[str]) -> int:
         print("audit: interrupted; earlier cards stay as they were", file=sys.stderr, flush=True)
         return 130
     except Exception as error:
-        code, line = explain(error)
-        if code == 70:
-            traceback.print_exc()
-        print(f"audit: {line}", file=sys.stderr, flush=True)
-        return code
+        return failed("audit", error)
     print(f"{out}/card.html")
     return 0
 

@@ -130,3 +130,12 @@ def project(tmp_path) -> Toy:
     for file in (ROOT / "stages").glob("*.py"):
         shutil.copy(file, tmp_path / "stages")
     return Toy(tmp_path)
+
+
+@pytest.fixture
+def empty_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Stand in an empty folder, where stages leave this process's signals and threads alone."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("stages.__main__.unwind_on_sigterm", lambda: None)
+    monkeypatch.setattr("stages.__main__.limit_threads", lambda threads: None)
+    return tmp_path

@@ -11,24 +11,10 @@ from gauntlet.errors import DataError
 from gauntlet.metrics.intervals import wilson
 from stages.ares_bench import score as stage
 from stages.files import dvc_md5
+from tests.gauntlet.suites.test_summary import KEYS
 from tests.stages.ares_bench.conftest import ATTACK, COUNT, SCORE
 
-RESULTS = {
-    "clean",
-    "curves",
-    "steps",
-    "attacks",
-    "transfer",
-    "frequency",
-    "corruptions",
-    "severity",
-    "mce",
-    "defences",
-    "self_checks",
-    "data",
-    "trained",
-    "largest",
-}
+RESULTS = KEYS | {"data", "trained", "largest"}
 MODELS = ("one", "two", "stranger")
 
 

@@ -13,7 +13,7 @@ from gauntlet.readers.classification import read_images
 from stages.audit import __main__ as door
 from tests.fixtures.robust_scores import write_ares_bench_score
 from tests.stages.audit.conftest import lay_out
-from tests.stages.summary.conftest import browser  # noqa: F401
+from tests.stages.summary.conftest import browser, on_a_desk  # noqa: F401
 
 HOSTILE = "<img src=x onerror='window.hacked=1'>\"{{ 7 * 7 }}<script>window.hacked=2<"
 """As far as a folder's name can go: it holds no slash."""
@@ -53,18 +53,8 @@ def card(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def page(browser: Browser, card: Path) -> Iterator[Page]:  # noqa: F811
     """The card on a desk; by the end it must have said nothing and asked for nothing."""
-    page = browser.new_page(viewport={"width": 1280, "height": 900})
-    said: list[str] = []
-    asked: list[str] = []
-    page.on("console", lambda message: said.append(f"{message.type}: {message.text}"))
-    page.on("pageerror", lambda error: said.append(f"error: {error}"))
-    page.on("request", lambda request: asked.append(request.url))
-    page.set_default_timeout(8000)
-    page.goto(card.as_uri())
-    page.wait_for_selector("html[data-charts=drawn]")
-    yield page
-    assert said == []
-    assert [url for url in asked if not url.startswith("data:")] == [card.as_uri()]
+    with on_a_desk(browser, card) as page:
+        yield page
 
 
 def test_every_chart_is_drawn_beside_the_models_trained_here(page: Page):

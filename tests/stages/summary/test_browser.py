@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page
 
 from tests.fixtures.scores import write_results
+from tests.stages.summary.conftest import on_a_desk
 from tests.stages.summary.test_report import HOSTILE, make
 
 
@@ -25,18 +26,8 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def page(browser: Browser, report: Path) -> Iterator[Page]:
     """The page as it stands on a desk; it must have said nothing and asked for nothing by the end."""
-    page = browser.new_page(viewport={"width": 1280, "height": 900})
-    said: list[str] = []
-    asked: list[str] = []
-    page.on("console", lambda message: said.append(f"{message.type}: {message.text}"))
-    page.on("pageerror", lambda error: said.append(f"error: {error}"))
-    page.on("request", lambda request: asked.append(request.url))
-    page.set_default_timeout(8000)
-    page.goto(report.as_uri())
-    page.wait_for_selector("html[data-charts=drawn]")
-    yield page
-    assert said == []
-    assert [url for url in asked if not url.startswith("data:")] == [report.as_uri()]
+    with on_a_desk(browser, report) as page:
+        yield page
 
 
 def signal(page: Page, chart: str, name: str) -> object:

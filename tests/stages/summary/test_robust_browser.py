@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page
 
 from tests.fixtures.robust_scores import ROBUST, write_robust_results
+from tests.stages.summary.conftest import on_a_desk
 from tests.stages.summary.test_report import make
 
 CURVE, TRANSFER = "chart-ares_bench-curve-linf-objects32", "chart-ares_bench-transfer-objects32"
@@ -23,16 +24,9 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def page(browser: Browser, report: Path) -> Iterator[Page]:
-    """The page as it stands on a desk; it must have said nothing by the end."""
-    page = browser.new_page(viewport={"width": 1280, "height": 900})
-    said: list[str] = []
-    page.on("console", lambda message: said.append(f"{message.type}: {message.text}"))
-    page.on("pageerror", lambda error: said.append(f"error: {error}"))
-    page.set_default_timeout(8000)
-    page.goto(report.as_uri())
-    page.wait_for_selector("html[data-charts=drawn]")
-    yield page
-    assert said == []
+    """The page as it stands on a desk; it must have said nothing and asked for nothing by the end."""
+    with on_a_desk(browser, report) as page:
+        yield page
 
 
 def point_at(page: Page, chart: Locator) -> tuple[float, float]:
