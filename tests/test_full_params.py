@@ -24,6 +24,7 @@ def applied(name: str) -> dict:
     return yaml.safe_load(overlay(ROOT / "params.yaml", ROOT / "params" / f"{name}.yaml"))
 
 
+DEFAULT = yaml.safe_load((ROOT / "params.yaml").read_text())
 FULL = applied("full")
 NAMES = FULL["fgsm_law"]["variants"]
 TRAINED = {name: train.Params(**FULL["fgsm_law"]["train"][name]) for name in NAMES}
@@ -34,9 +35,17 @@ def test_every_stage_takes_them(name):
     check_params(applied(name))
 
 
+@pytest.mark.parametrize("name", [None, "full", "reduced"])
+def test_what_is_trained_is_scored_and_attacked(name):
+    values = applied(name) if name else DEFAULT
+    trained = values["fgsm_law"]["variants"]
+    assert trained == (NAMES if name == "full" else DEFAULT["fgsm_law"]["variants"])
+    assert values["fgsm_law"]["score"]["variants"] == trained
+    assert values["ares_bench"]["attack"]["variants"] == trained
+
+
 def test_what_is_new_is_run_and_once():
-    default = yaml.safe_load((ROOT / "params.yaml").read_text())
-    assert sorted(NAMES) == sorted(FULL["fgsm_law"]["train"].keys() - default["fgsm_law"]["train"].keys())
+    assert sorted(NAMES) == sorted(FULL["fgsm_law"]["train"].keys() - DEFAULT["fgsm_law"]["train"].keys())
 
 
 def test_all_methods_are_trained_on_cifar10():

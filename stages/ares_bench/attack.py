@@ -48,6 +48,7 @@ class Params(StageParams):
 
     Attributes:
         seed: Of all randomness.
+        variants: The models of fgsm_law that are tried; others in the folder are left-overs.
         images: Test pictures a model; null for all.
         batch: Pictures at a time.
         budgets: Points of the curve above 0, evenly spaced up to the test's largest.
@@ -57,6 +58,7 @@ class Params(StageParams):
     """
 
     seed: int
+    variants: list[str]
     images: int | None = Field(ge=1)
     batch: int = Field(ge=1)
     budgets: int = Field(ge=1)
@@ -94,7 +96,7 @@ def run(params: Params, *, models: Path, images: Path, digits: Path, folders: Pa
     outcomes.mkdir(parents=True)
     places = {"images": images, "digits": digits, "folders": folders}
     rows, problems, listed, gallery = [], {}, {}, []
-    listing = {name: list(subjects(test, models)) for name, test in params.tests.items()}
+    listing = {name: list(subjects(test, models, variants=params.variants)) for name, test in params.tests.items()}
     _check_names([each.name for found in listing.values() for each in found])
     for name, test in params.tests.items():
         found = listing[name]

@@ -1,6 +1,6 @@
 """The classifiers under test: those trained by fgsm_law, each on its own data, and others by name."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -95,14 +95,16 @@ class Subject:
         return found[0]
 
 
-def subjects(test: Test, models: Path) -> Iterator[Subject]:
-    """List the classifiers that a test is for, by name."""
-    for file in sorted(models.glob("*/model.json")):
-        about = read_card(file.parent).about
+def subjects(test: Test, models: Path, *, variants: Sequence[str]) -> Iterator[Subject]:
+    """List the classifiers that a test is for, by name; of the folder of models, those that are named."""
+    for variant in sorted(variants):
+        about = read_card(models / variant).about
         if lacking := [name for name in ("data", "method", "eps") if name not in about]:
-            raise DataError(f"{file} must name {lacking[0]}; written by another stage than fgsm_law.train?")
+            raise DataError(
+                f"{models / variant}/model.json must name {lacking[0]}; written by another stage than fgsm_law.train?"
+            )
         if Data(**about["data"]) == test.data:
             trained = {"method": about["method"], "eps": about["eps"]}
-            yield Subject(file.parent.name, file.parent, None, trained)
+            yield Subject(variant, models / variant, None, trained)
     for name, named in sorted(test.named.items()):
         yield Subject(name, None, named, None)

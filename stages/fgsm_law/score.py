@@ -54,12 +54,14 @@ class Params(StageParams):
 
     Attributes:
         seed: Of the random starts.
+        variants: The models that are scored; others in the folder are left-overs.
         images: How many of the test pictures; null for all.
         batch: Pictures at a time.
         autoattack: The standard version of AutoAttack.
     """
 
     seed: int
+    variants: list[str] = Field(min_length=1)
     images: int | None = Field(ge=1)
     batch: int = Field(ge=1)
     autoattack: AutoAttack
@@ -67,9 +69,7 @@ class Params(StageParams):
 
 def run(params: Params, *, models: Path, images: Path, digits: Path, folders: Path, scores: Out) -> None:
     """Write one score a model."""
-    found = sorted(file.parent for file in models.glob("*/model.json"))
-    if not found:
-        raise DataError(f"{models} must hold model folders; it holds none; trained elsewhere?")
+    found = [models / name for name in sorted(params.variants)]
     scores.mkdir(parents=True)
     places = {"images": images, "digits": digits, "folders": folders}
     # CUDA does not survive a fork.

@@ -44,6 +44,7 @@ def spoilt(*, how: str) -> nn.Module:
 HERE = __name__
 ATTACK = {
     "seed": 0,
+    "variants": ["one", "two"],
     "images": None,
     "batch": 4,
     "budgets": 4,
@@ -140,9 +141,10 @@ class Door:
         self.models.mkdir()
 
     def attack(self, test: dict | None = None, **changes: object) -> tuple[int, list[str]]:
-        """Run ares_bench.attack; give the exit code and the lines of stderr."""
+        """Run ares_bench.attack on all models of the folder; give the exit code and the lines of stderr."""
         tests = {"discs": ATTACK["tests"]["discs"] | (test or {})}
-        params = ATTACK | {"tests": tests} | changes
+        variants = [folder.name for folder in self.models.iterdir()]
+        params = ATTACK | {"tests": tests, "variants": variants} | changes
         (self.root / "params.yaml").write_text(yaml.safe_dump({"ares_bench": {"attack": params, "score": SCORE}}))
         paths = {**self.sources, "models": self.models, "outcomes": self.outcomes}
         code = main(["ares_bench.attack", *(word for name, path in paths.items() for word in (f"--{name}", str(path)))])

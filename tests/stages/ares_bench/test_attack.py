@@ -137,7 +137,7 @@ def test_each_model_is_attacked_at_the_eps_that_it_was_trained_with(attack, tmp_
     """Curves, frequencies and what is carried from model to model stay as they are."""
     for name, eps in (("narrow", 2 / 255), ("wide", 120 / 255)):
         write_classifier(tmp_path / "models" / name, eps=eps)
-    found = table(attack(models=tmp_path / "models", corruptions=[], defences={}))
+    found = table(attack(models=tmp_path / "models", variants=["wide", "narrow"], corruptions=[], defences={}))
     differ = {key for key in found["narrow"] if found["narrow"][key] != found["wide"][key]}
     assert differ == {"steps/1", "steps/6", "attack/fgsm", "attack/mim"}
     assert sum(found["wide"]["steps/6"]) == 0 < sum(found["narrow"]["steps/6"])
@@ -190,6 +190,19 @@ def test_only_the_chosen_sources_are_carried_over(attack):
     light = {"corruptions": [], "defences": {}, "step_counts": [], "attacks": {}, "low_pass": []}
     found = table(attack(transfer_sources=["two"], **light))
     assert all({key for key in rows if key.startswith("transfer/")} == {"transfer/mim/two"} for rows in found.values())
+
+
+def test_a_left_over_folder_is_not_tried(attack, tmp_path):
+    """Neither is it opened, nor are images made on it carried over to the others."""
+    write_classifier(tmp_path / "models/kept")
+    write_classifier(tmp_path / "models/removed")
+    write_classifier(tmp_path / "models/older", data=None)
+    light = {"corruptions": [], "defences": {}, "step_counts": [], "attacks": {}, "low_pass": []}
+    outcomes = attack(models=tmp_path / "models", variants=["kept"], **light)
+    found, listed = table(outcomes), json.loads((outcomes / "subjects.json").read_text())
+    assert set(found) == set(listed["discs"]["models"]) == {"kept", "stranger"}
+    sources = {key for rows in found.values() for key in rows if key.startswith("transfer/")}
+    assert sources == {"transfer/mim/kept", "transfer/mim/stranger"}
 
 
 def test_small_pictures_are_not_corrupted(attack, tmp_path):

@@ -82,6 +82,13 @@ def test_nothing_to_try_is_one_line(door):
     refused(door, code=65, text="models must hold models trained on discs; it holds none", test={"named": {}})
 
 
+def test_a_named_model_that_is_missing_is_one_line(door):
+    write_classifier(door.models / "one")
+    gone = door.models / "gone"
+    text = f"{gone}/model.json must exist; is {gone} a model folder, and its training finished?"
+    refused(door, code=65, text=text, variants=["one", "gone"])
+
+
 CARDS = [
     ({"classes": ["banana", "bus"]}, "must have the data's 3 classes; got 2; built anew since?"),
     ({"classes": ["banana", "bus", "shark"]}, "class 2 must be the data's 'whale'; got 'shark'; built anew since?"),

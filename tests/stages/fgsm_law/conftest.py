@@ -32,7 +32,7 @@ TRAIN = {
     "speed": {},
     "measured": None,
 }
-SCORE = {"seed": 0, "images": None, "batch": 5, "autoattack": {"images": 0, "variants": None}}
+SCORE = {"seed": 0, "variants": ["x"], "images": None, "batch": 5, "autoattack": {"images": 0, "variants": None}}
 
 
 @pytest.fixture(scope="session", autouse=True)

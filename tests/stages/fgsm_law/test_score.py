@@ -91,7 +91,9 @@ def write(weights, tmp_path):
 
 
 def run(models: Path, scores: Path, *, sources: dict[str, Path], **changes) -> dict[str, dict]:
-    stage.run(stage.Params(**(SCORE | changes)), models=models, **sources, scores=scores)
+    """Score all models of a folder, unless `variants` names some."""
+    everything = {"variants": [folder.name for folder in models.iterdir()]}
+    stage.run(stage.Params(**(SCORE | everything | changes)), models=models, **sources, scores=scores)
     return {file.stem: json.loads(file.read_text()) for file in sorted(scores.iterdir())}
 
 
@@ -197,7 +199,9 @@ def test_two_workers_and_another_batch_give_the_same_bytes(models, scores, score
     other = scored(models, seed=3, batch=7)
     assert other.keys() == scores.keys()
     for name, written in other.items():
-        assert written.pop("params") == {**SCORE, "seed": 3, "batch": 7}
+        params = written.pop("params")
+        assert sorted(params.pop("variants")) == sorted(scores)
+        assert params | {"variants": SCORE["variants"]} == {**SCORE, "seed": 3, "batch": 7}
         assert json.dumps(written) == json.dumps({k: v for k, v in scores[name].items() if k != "params"})
 
 
@@ -264,9 +268,30 @@ def test_a_pickle_in_the_place_of_weights_is_not_run(door, write):
     assert not (door.root / "touched").exists()
 
 
-def test_no_model_at_all_is_one_line(door):
-    door.params()
-    (door.root / "models").mkdir()
-    code, lines = door.score(door.root / "models")
-    assert (code, len(lines)) == (65, 1)
-    assert "must hold model folders; it holds none; trained elsewhere?" in lines[0]
+def test_a_left_over_folder_is_not_scored(write, scored):
+    """Nor does a left-over plain training set the price of the others."""
+    write("removed", classes=["banana"])
+    write("plain", method="plain", passes=4.0)
+    models = write("x").parent
+    found = scored(models, variants=["x"])
+    assert list(found) == ["x"]
+    assert found["x"]["results"]["cost"]["relative"] == 2
+    named = scored(models, name="named", variants=["x", "plain"])
+    assert list(named) == ["plain", "x"]
+    assert named["x"]["results"]["cost"]["relative"] == 2.5
+
+
+def test_a_named_model_that_is_missing_is_one_line(door, write):
+    door.params(score={"variants": ["x", "gone"]})
+    models = write("x").parent
+    code, lines = door.score(models)
+    assert (code, len(lines)) == (65, 1), lines
+    assert f"{models}/gone/model.json must exist; is {models}/gone a model folder, and its training fini" in lines[0]
+    assert not door.scores.exists()
+
+
+def test_nothing_to_score_is_one_line(door, write):
+    door.params(score={"variants": []})
+    code, lines = door.score(write("x").parent)
+    assert (code, len(lines)) == (78, 1), lines
+    assert "variants: List should have at least 1 item" in lines[0]
