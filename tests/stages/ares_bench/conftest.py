@@ -157,9 +157,6 @@ class Door:
 
 
 @pytest.fixture
-def door(sources, tmp_path, monkeypatch, capfd) -> Door:
+def door(sources, empty_project, capfd) -> Door:
     """Stand in an empty project in front of the real door."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("stages.__main__.unwind_on_sigterm", lambda: None)
-    monkeypatch.setattr("stages.__main__.limit_threads", lambda threads: None)
-    return Door(tmp_path, sources, capfd)
+    return Door(empty_project, sources, capfd)
