@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 
@@ -61,8 +60,7 @@ def outcomes() -> dict[str, np.ndarray]:
 def write_outcomes(folder: Path) -> None:
     """Write what one model came to, as the stage writes it."""
     folder.mkdir(parents=True)
-    rows = [_rows("plain", key, value) for key, value in outcomes().items()]
-    pd.concat(rows, ignore_index=True).to_parquet(folder / "outcomes.parquet", index=False)
+    _rows("plain", outcomes()).to_parquet(folder / "outcomes.parquet", index=False)
 
 
 PLACES = {"ares_bench": "attacked/ares_bench", "digits": "raw/digits.tar"}
@@ -134,6 +132,6 @@ def test_the_card_names_every_kind_of_outcome():
     named = {key.partition("/")[0] for key in re.findall(r"`([a-z_]+[a-z_0-9/<>]*)`", text)}
     assert {key.partition("/")[0] for key in outcomes()} <= named
     columns = re.search(r"outcomes\.parquet .*: (image .*)", text)[1]
-    found = _rows("plain", "clean", np.ones(1))
+    found = _rows("plain", {"clean": np.ones(1)})
     assert re.findall(r"(\w+)(?: \(\w+\))?(?:, |$)", columns) == list(found)
     assert all(f"{name} ({found[name].dtype})" in columns for name in ("image", "value"))

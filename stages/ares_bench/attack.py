@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import torch
 from pydantic import Field
@@ -113,7 +114,7 @@ def run(params: Params, *, models: Path, images: Path, digits: Path, folders: Pa
         }
         for subject, outcome in zip(found, tried, strict=True):
             values = {**outcome.values, **{key: right[subject.name] for key, right in carried.items()}}
-            rows += [_rows(subject.name, key, found) for key, found in values.items()]
+            rows.append(_rows(subject.name, values))
             problems[subject.name] = dict(outcome.problems)
         gallery += [
             row for each in found if each.name in params.samples.models for row in _samples(params, bench, each)
@@ -208,11 +209,15 @@ def _show(bench: Bench, targets: list[Subject], source: Subject) -> dict[str, di
     return found
 
 
-def _rows(model: str, key: str, values) -> pd.DataFrame:
-    frame = pd.DataFrame({"image": range(len(values)), "value": values.astype("float64")})
-    return frame.assign(model=pd.Categorical([model] * len(frame)), key=pd.Categorical([key] * len(frame))).astype(
-        {"image": "int32", "model": "string", "key": "string"}
-    )
+def _rows(model: str, values: Mapping[str, np.ndarray]) -> pd.DataFrame:
+    images = len(next(iter(values.values())))
+    frame = {
+        "image": np.tile(np.arange(images, dtype="int32"), len(values)),
+        "value": np.concatenate(list(values.values())).astype("float64"),
+        "model": pd.array([model] * images * len(values), dtype="string"),
+        "key": pd.array(np.repeat(list(values), images), dtype="string"),
+    }
+    return pd.DataFrame(frame)
 
 
 def _samples(params: Params, bench: Bench, subject: Subject) -> list[tuple[str, dict]]:

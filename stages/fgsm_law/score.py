@@ -29,6 +29,8 @@ from stages.labelled import Data, check_classes, read, some
 from stages.machine import machine, parallel
 from stages.scores import write_score
 
+CHAIN = ("fgsm", "pgd_10", "pgd_20", "pgd_50", "cw_20")
+LAST = ("pgd_10", "pgd_50")
 MONOTONE = ("clean", "fgsm", "pgd_10", "pgd_50")
 TOLERANCE = 0.003
 """How far a stronger attack may leave more than a weaker one before it says that something is broken."""
@@ -116,15 +118,17 @@ def _results(params: Params, folder: Path, *, places: Mapping[str, Path]) -> dic
         held = _held(params, model, x, y=y, eps=card.about["eps"])
         few = _few(params.autoattack, chosen.labels, name=folder.name, seed=params.seed)
         strongest = _standard(params, model, x[few], y=y[few], eps=card.about["eps"]) if len(few) else None
-        load_checkpoint(model, folder / "last.safetensors")
-        last = _held(params, model, x, y=y, eps=card.about["eps"])
+        last = held
+        if card.about["best_epoch"] != card.about["epochs"]:
+            load_checkpoint(model, folder / "last.safetensors")
+            last = _held(params, model, x, y=y, eps=card.about["eps"], attacks=LAST)
     except ArgumentError as error:
         raise DataError(f"{folder}: {error}") from None
     return {
         **{name: asdict(_rate(right)) for name, right in held.items()},
         "autoattack": None if strongest is None else asdict(_rate(strongest)),
         "training": _about(card),
-        "last": {name: asdict(_rate(last[name])) for name in ("clean", "pgd_10", "pgd_50")},
+        "last": {name: asdict(_rate(last[name])) for name in ("clean", *LAST)},
         "best_epoch": card.about["best_epoch"],
         "overfitting": card.about["overfitting"],
         "cost": {"passes": round(card.about["passes"], 4)},
@@ -138,10 +142,12 @@ def _about(card: ModelCard) -> dict:
     return kept | {"data": Data(**card.about["data"]).name, "architecture": card.architecture}
 
 
-def _held(params: Params, model: nn.Module, x: Tensor, *, y: Tensor, eps: float) -> dict[str, Tensor]:
-    """Attack one model; each PGD goes on with what the shorter one has left, from the same start."""
+def _held(
+    params: Params, model: nn.Module, x: Tensor, *, y: Tensor, eps: float, attacks: Sequence[str] = CHAIN
+) -> dict[str, Tensor]:
+    """Attack one model; each PGD goes on with what the shorter one before it has left, from the same start."""
     attack = partial(pgd, alpha=eps / 4)
-    chain: dict[str, Attack] = {
+    known: dict[str, Attack] = {
         "fgsm": partial(pgd, alpha=eps, steps=1),
         "pgd_10": partial(attack, steps=10),
         "pgd_20": partial(attack, steps=20),
@@ -149,21 +155,23 @@ def _held(params: Params, model: nn.Module, x: Tensor, *, y: Tensor, eps: float)
         "cw_20": partial(attack, steps=20, loss="margin"),
     }
     held = {"clean": right_in_batches(model, x, y, batch=params.batch)}
-    for name, each in chain.items():
-        before = held[{"pgd_20": "pgd_10", "pgd_50": "pgd_20"}.get(name, "clean")]
+    left = held["clean"]
+    for name in attacks:
+        longer = name.startswith("pgd")
+        before = left if longer else held["clean"]
         held[name] = before.clone()
-        if not before.any():
-            continue
-        held[name][before] = survives(
-            model,
-            x[before],
-            y[before],
-            attack=each,
-            eps=eps,
-            norm="linf",
-            batch=params.batch,
-            generator=torch.Generator().manual_seed(params.seed),
-        )
+        if before.any():
+            held[name][before] = survives(
+                model,
+                x[before],
+                y[before],
+                attack=known[name],
+                eps=eps,
+                norm="linf",
+                batch=params.batch,
+                generator=torch.Generator().manual_seed(params.seed),
+            )
+        left = held[name] if longer else left
     return held
 
 
