@@ -36,7 +36,8 @@ class Plan:
         low_pass: Cut-off radii, in cycles an image.
         corruptions: Names in `CORRUPTIONS`.
         defences: Settings by name in `DEFENCES`.
-        checked: Images on which a model's and its defences' gradients are checked for masking.
+        checked: Images, of those that are classified right, on which a model's and its defences' gradients are checked
+            for masking.
     """
 
     seed: int = 0

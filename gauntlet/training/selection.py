@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 
 class Best:
-    """Weights of the epoch whose number was highest; the earlier of equals.
+    """Weights of the epoch whose number was highest; the later of equals, which has been trained longer.
 
     Attributes:
         value: The number; minus infinity before the first.
@@ -19,8 +19,8 @@ class Best:
         self.weights: dict[str, Tensor] = {}
 
     def offer(self, model: nn.Module, value: float, *, epoch: int) -> None:
-        """Keep the model's weights if its number is the highest so far."""
-        if value > self.value:
+        """Keep the model's weights if its number is as high as any so far."""
+        if value >= self.value:
             self.value, self.epoch = value, epoch
             self.weights = {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
 

@@ -189,7 +189,7 @@ def _measure(params: Params, state: TrainingState, x: Tensor, *, y: Tensor) -> M
         device=machine().device,
         generator=torch.Generator().manual_seed(params.seed),
     )
-    # Nothing withstands PGD in plain training: the first of equals would be an untrained epoch.
+    # Nothing withstands PGD in plain training: chance would choose among its zeros.
     state.extra["best"].offer(shadow, found.clean if params.method == "plain" else found.pgd_10, epoch=state.epoch)
     return {name: value for name, value in asdict(found).items() if name != "n"}
 

@@ -1,5 +1,6 @@
 """ARES-Bench in the report: which model keeps how much under which budget, and which numbers are not to be believed."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -12,6 +13,8 @@ from stages.summary.robust_results import ares
 
 MARGIN = 0.03
 """Rate by which a borrowed attack must beat the model's own before it is called a sign of masked gradients."""
+
+COUNT = re.compile(r" at \d+ of \d+ images")
 
 NAMED = 4
 """Models that a problem names before it counts them."""
@@ -108,14 +111,14 @@ def _standing(models: Models) -> str:
 
 
 def _doubts(models: Models) -> list[str]:
-    """Say each problem once, with the models that have it."""
+    """Say each problem once, on however many images it was seen, with the models that have it."""
     found: dict[tuple[str, str], list[str]] = {}
     for model in models.ranked:
         for problem in model.ares.self_checks:
-            found.setdefault(("", problem), []).append(model.name)
+            found.setdefault(("", COUNT.sub("", problem)), []).append(model.name)
         for name, defence in model.ares.defences.items():
             for problem in defence.problems:
-                found.setdefault((f" behind {words(name)}", problem), []).append(model.name)
+                found.setdefault((f" behind {words(name)}", COUNT.sub("", problem)), []).append(model.name)
     said = [f"{_several(names)}{where}: {problem.rstrip('.')}" for (where, problem), names in found.items()]
     return said + [doubt for model in models.ranked for doubt in _borrowed(model)]
 

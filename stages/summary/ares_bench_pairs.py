@@ -33,7 +33,8 @@ def _transfer(models: Models) -> Chart | None:
         caption=(
             "Top-1 (%) that the model of the column keeps under attacks made on the model of the row: the "
             "fainter, the less is left. "
-            "Outlined: attacked through itself, which should be the lowest of its column."
+            "Outlined: attacked through itself, which should be the lowest of its column. "
+            "Made at the budget of the test, whatever budget a model was trained at."
         ),
         spec=heat(
             rows,

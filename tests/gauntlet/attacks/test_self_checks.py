@@ -1,5 +1,6 @@
 """AutoAttack's flags: each is raised by a model made for it, and none by a plain network."""
 
+import cProfile
 import warnings
 
 import pytest
@@ -73,6 +74,12 @@ def test_random_outputs_are_what_the_reference_calls_random(trained):
             warnings.simplefilter("always")
             checks.check_randomized(model, trained.x[:40], trained.y[:40])
         assert bool(raised) == random == any("random" in problem for problem in found(trained, model))
+
+
+def test_a_profiler_is_left_running(trained):
+    with cProfile.Profile() as profiler:
+        assert self_checks(*trained, eps=0.1).problems == []
+    assert profiler.getstats()
 
 
 def test_few_classes(linear):

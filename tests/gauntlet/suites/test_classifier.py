@@ -138,7 +138,7 @@ def test_the_same_seed_gives_the_same_outcomes(linear, name):
 
 
 def test_defences_that_give_no_gradient_are_attacked_through_and_called_by_name(linear):
-    found = SUITES["defences"](*linear, plan=replace(PLAN, eps=0.08))
+    found = SUITES["defences"](*linear, plan=replace(PLAN, eps=0.08, checked=12))
     assert found.values.keys() == {f"defence/{name}/{what}" for name in PLAN.defences for what in ("clean", "robust")}
     for name in PLAN.defences:
         clean, robust = found.values[f"defence/{name}/clean"], found.values[f"defence/{name}/robust"]

@@ -24,8 +24,8 @@ def offered(values, best=None, *, first=1):
 
 @pytest.mark.parametrize(
     ("values", "epoch"),
-    [([0.1, 0.3, 0.2], 2), ([0.3, 0.2], 1), ([0.2, 0.3, 0.3], 2), ([0.0, 0.0], 1), ([0.1, math.nan, 0.2, math.nan], 3)],
-    ids=["a peak", "the first", "the earlier of equals", "nothing but zeros", "NaN is no number"],
+    [([0.1, 0.3, 0.2], 2), ([0.3, 0.2], 1), ([0.2, 0.3, 0.3], 3), ([0.0, 0.0], 2), ([0.1, math.nan, 0.2, math.nan], 3)],
+    ids=["a peak", "the first", "the later of equals", "nothing but zeros", "NaN is no number"],
 )
 def test_the_highest_is_kept_with_its_weights_and_buffers(values, epoch):
     best = offered(values)
