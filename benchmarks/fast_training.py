@@ -2,8 +2,8 @@
 
 Run as `python -m benchmarks.fast_training --data objects32 --methods fgsm_law,pgd_at`; prints Markdown tables. What is
 trained, and how, is the variant of that name in params.yaml's `fgsm_law.train`, through the very functions of that
-stage: an option changes what it names and nothing else. A method without a variant is trained as the first one, but
-for `settings` and `averaging`, which are its own defaults. The epoch is selected on held-out pictures; the test split
+stage: an option changes what it names and nothing else. A method without a variant on these data is trained as the
+first one there, but for its own `settings` and `averaging`. The epoch is selected on held-out pictures; the test split
 is attacked once, by PGD-50 as in `fgsm_law.score`. Seconds are processor time of this process on a CPU, where other
 things run, and the wall's on a GPU; "training" is the loop alone, "with evaluation" adds the held-out attacks after
 each epoch. What the tables hold, `training_tables.py` says.
@@ -62,8 +62,8 @@ class Pictures(NamedTuple):
 def settings_of(name: str, variants: Mapping[str, Mapping], *, layout: str) -> dict:
     """Return the parameters that a method is trained with on a data set.
 
-    They are those of the variant of that name, else of one by that method, on these data if there is one; a method
-    without any takes another's, but for its own settings and averaging.
+    They are those of the variant of that name, else of one by that method, on these data if there is one. What was
+    meant for other data keeps its method, settings and averaging; the rest is the recipe of these data.
 
     Raises:
         ArgumentError: Neither a variant nor a method.
@@ -71,17 +71,23 @@ def settings_of(name: str, variants: Mapping[str, Mapping], *, layout: str) -> d
     if name not in variants and name not in METHODS:
         raise ArgumentError(f"a method must be one of {', '.join({**variants, **METHODS})}; got {name!r}")
     here = {key: one for key, one in variants.items() if one["data"] == {"layout": layout}}
-    for known in (here, variants):
-        named = [known[name]] if name in known else [one for one in known.values() if one["method"] == name]
-        if named:
-            return {**named[0], "data": {"layout": layout}}
-    return {
-        **next(iter((here or variants).values())),
-        "data": {"layout": layout},
+    named = _called(name, here)
+    if named:
+        return dict(named)
+    other = _called(name, variants) or {
         "method": name,
         "settings": {},
         "averaging": {"rule": "awa" if name == "fgsm_law" else "none"},
     }
+    recipe = next(iter((here or variants).values()))
+    own = {key: other[key] for key in ("method", "settings", "averaging")}
+    return {**recipe, "data": {"layout": layout}, **own}
+
+
+def _called(name: str, variants: Mapping[str, Mapping]) -> Mapping:
+    """Return the variant of that name, else the first by that method, else nothing."""
+    by_method = (one for one in variants.values() if one["method"] == name)
+    return variants.get(name) or next(by_method, {})
 
 
 def changed(values: Mapping, change: Mapping) -> dict:

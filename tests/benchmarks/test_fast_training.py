@@ -30,7 +30,7 @@ VARIANTS = {
         ("law", "objects", {"lam": 3.0}, 0.1),
         ("fgsm_law", "objects", {"lam": 3.0}, 0.1),
         ("fgsm_law", "digits", {}, 0.2),
-        ("law", "digits", {"lam": 3.0}, 0.1),
+        ("law", "digits", {"lam": 3.0}, 0.2),
         ("n_fgsm", "digits", {}, 0.2),
     ],
 )
