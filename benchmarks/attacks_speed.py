@@ -28,7 +28,7 @@ import torch
 import torchattacks
 from torch import Tensor
 
-from benchmarks.digits_net import Victim, victim
+from benchmarks.digits_net import Victim, trained, victim
 from gauntlet.attacks.gradient import pgd, right
 from gauntlet.attacks.survival import survives
 
@@ -107,6 +107,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--attacks", nargs="+", choices=MATCHES, default=list(MATCHES))
     parser.add_argument("--eps", nargs="+", type=float, default=[0.15, 0.2, 0.225])
+    parser.add_argument("--model", type=Path, help="a folder of data/models/fgsm_law, on objects32; else digits")
     parser.add_argument("--train-eps", type=float, default=0.15)
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--images", type=int, default=400)
@@ -116,10 +117,14 @@ def main() -> int:
     parser.add_argument("--device", default="cpu")
     chosen = parser.parse_args()
     torch.set_num_threads(chosen.threads)
-    net = victim(images=chosen.images, eps=chosen.train_eps, epochs=chosen.epochs, seed=0, device=chosen.device)
+    net = (
+        trained(chosen.model, images=chosen.images, device=chosen.device)
+        if chosen.model
+        else victim(images=chosen.images, eps=chosen.train_eps, epochs=chosen.epochs, seed=0, device=chosen.device)
+    )
     clean = float(right(*net).float().mean())
     print(
-        f"n = {chosen.images} digits, {chosen.rounds} seeds, clean top-1 {100 * clean:.1f} %, "
+        f"n = {len(net.y)}, {chosen.model or 'digits'}, {chosen.rounds} seeds, clean top-1 {100 * clean:.1f} %, "
         f"{chosen.threads} thread(s), {chosen.device}, {platform.machine()}, "
         f"torch {torch.__version__}, torchattacks {version('torchattacks')}\n"
     )

@@ -28,7 +28,7 @@ import torch
 import torchattacks
 from torch import Tensor
 
-from benchmarks.digits_net import Victim, victim
+from benchmarks.digits_net import Victim, trained, victim
 from gauntlet.attacks.autoattack import autoattack
 from gauntlet.attacks.gradient import right
 
@@ -105,6 +105,7 @@ def main() -> int:
     parser.add_argument(
         "--sides", nargs="+", choices=[name for name in SIDES if name != "ours"], default=list(SIDES)[1:]
     )
+    parser.add_argument("--model", type=Path, help="a folder of data/models/fgsm_law, on objects32; else digits")
     parser.add_argument("--train-eps", type=float, default=0.15)
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--images", type=int, default=40)
@@ -114,13 +115,17 @@ def main() -> int:
     parser.add_argument("--device", default="cpu")
     chosen = parser.parse_args()
     torch.set_num_threads(chosen.threads)
-    net = victim(images=1000, eps=chosen.train_eps, epochs=chosen.epochs, seed=0, device=chosen.device)
-    order = torch.randperm(1000, generator=torch.Generator().manual_seed(chosen.seed))[: chosen.images]
+    net = (
+        trained(chosen.model, images=1000, device=chosen.device)
+        if chosen.model
+        else victim(images=1000, eps=chosen.train_eps, epochs=chosen.epochs, seed=0, device=chosen.device)
+    )
+    order = torch.randperm(len(net.y), generator=torch.Generator().manual_seed(chosen.seed))[: chosen.images]
     net = net._replace(x=net.x[order], y=net.y[order])
     print(
-        f"n = {chosen.images} digits, clean top-1 {100 * float(right(*net).float().mean()):.1f} %, seed {chosen.seed}, "
-        f"{chosen.threads} thread(s), {chosen.device}, {platform.machine()}, torch {torch.__version__}, "
-        f"torchattacks {version('torchattacks')}, pyautoattack {version('pyautoattack')}\n"
+        f"n = {len(net.y)}, {chosen.model or 'digits'}, clean top-1 {100 * float(right(*net).float().mean()):.1f} %, "
+        f"seed {chosen.seed}, {chosen.threads} thread(s), {chosen.device}, {platform.machine()}, "
+        f"torch {torch.__version__}, torchattacks {version('torchattacks')}, pyautoattack {version('pyautoattack')}\n"
     )
     print("| budget | side | robust top-1 | survivors | s | passes | images in them | times ours |")
     print("|---|---|---|---|---|---|---|---|")

@@ -1,4 +1,4 @@
-"""A small network, trained with FGSM-RS on the digits within seconds: what the attacks' benchmarks attack."""
+"""What the attacks' benchmarks attack: a small network trained on the digits within seconds, or one of fgsm_law's."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -11,9 +11,12 @@ from gauntlet.attacks.balls import random_start
 from gauntlet.attacks.gradient import gradient
 from gauntlet.attacks.losses import cross_entropy
 from gauntlet.attacks.noise import Noise
+from gauntlet.readers.datasets import read_dataset
 from gauntlet.readers.digits import read_digits
+from gauntlet.readers.models import load_model
+from stages.labelled import some
 
-ARCHIVE = Path(__file__).resolve().parent.parent / "data" / "raw" / "digits.tar"
+DATA = Path(__file__).resolve().parent.parent / "data"
 
 
 class Victim(NamedTuple):
@@ -34,7 +37,7 @@ def victim(*, images: int, eps: float, epochs: int, seed: int, device: str) -> V
         seed: Of the weights, the order and the starts.
         device: Where to.
     """
-    train, test = (read_digits(ARCHIVE, split) for split in ("train", "test"))
+    train, test = (read_digits(DATA / "raw" / "digits.tar", split) for split in ("train", "test"))
     x, y = _tensor(train.x).to(device), torch.as_tensor(train.labels, device=device)
     torch.manual_seed(seed)
     generator = torch.Generator().manual_seed(seed)
@@ -55,6 +58,14 @@ def victim(*, images: int, eps: float, epochs: int, seed: int, device: str) -> V
             optimizer.step()
     held = _tensor(test.x)[:images].to(device)
     return Victim(model.eval(), held, torch.as_tensor(test.labels[:images], device=device))
+
+
+def trained(folder: Path, *, images: int, device: str) -> Victim:
+    """Hand over a model that fgsm_law trained on objects32, with test images, every class in its share."""
+    model, _ = load_model(folder)
+    data = some(read_dataset("objects", DATA / "built" / "objects32", "test", seed=0), images, seed=0)
+    x, y = data.tensors()
+    return Victim(model.eval().to(device), x.to(device).float() / 255, y.to(device))
 
 
 def _tensor(x) -> Tensor:

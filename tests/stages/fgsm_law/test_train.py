@@ -114,12 +114,12 @@ def test_another_seed_ends_elsewhere_and_is_no_resumption(trained, tmp_path):
 def test_the_epoch_is_chosen_by_pgd_on_held_out_pictures(trained, told, tmp_path):
     seen = told(clean=[0.9, 0.2, 0.3, 0.4], pgd_10=[0.1, 0.3, 0.3, 0.2])
     model = trained(tmp_path / "x", epochs=4)
-    for name, epoch in (("model", 2), ("last", 4)):
+    for name, epoch in (("model", 3), ("last", 4)):
         weights = load_file(model / f"{name}.safetensors")
         assert weights.keys() == seen.weights[epoch - 1].keys()
         assert all(torch.equal(weights[key], value) for key, value in seen.weights[epoch - 1].items())
-    assert any((seen.weights[1][key] != value).any() for key, value in seen.weights[3].items())
-    assert json.loads((model / "model.json").read_text())["best_epoch"] == 2
+    assert any((seen.weights[2][key] != value).any() for key, value in seen.weights[3].items())
+    assert json.loads((model / "model.json").read_text())["best_epoch"] == 3
     assert [record["pgd_10"] for record in history(model)] == [0.1, 0.3, 0.3, 0.2]
 
 
@@ -179,7 +179,7 @@ def test_a_collapse_is_called_by_its_epoch(trained, told, tmp_path, card, capsys
     told(clean=[0.6, 0.6, 0.9], fgsm=[0.5, 0.5, 0.9], pgd_10=[0.4, 0.4, 0.0], linearity=0.1)
     model = trained(tmp_path / "x", method="fgsm")
     assert card(model)["overfitting"] == {"collapsed": True, "epoch": 3, "recovered": False}
-    assert card(model)["best_epoch"] == 1
+    assert card(model)["best_epoch"] == 2
     assert capsys.readouterr().out == "catastrophic overfitting in epoch 3 of 3\n"
     told(clean=[0.6, 0.6, 0.6], fgsm=[0.5, 0.5, 0.5], pgd_10=[0.4, 0.4, 0.4], linearity=0.1)
     model = trained(tmp_path / "y", method="fgsm")
