@@ -1,7 +1,7 @@
 """ARES-Bench in the report: which model keeps how much under which budget, and which numbers are not to be believed."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from stages.summary import ares_bench_lines, ares_bench_pairs
@@ -111,19 +111,28 @@ def _standing(models: Models) -> str:
 
 
 def _doubts(models: Models) -> list[str]:
-    """Say each problem once, on however many images it was seen, with the models that have it."""
-    found: dict[tuple[str, str], list[str]] = {}
+    """Say each problem once, on however many images it was seen, with the models and the defences that have it."""
+    having: dict[tuple[str, str], list[str]] = {}
     for model in models.ranked:
-        for problem in model.ares.self_checks:
-            found.setdefault(("", COUNT.sub("", problem)), []).append(model.name)
-        for name, defence in model.ares.defences.items():
-            for problem in defence.problems:
-                found.setdefault((f" behind {words(name)}", COUNT.sub("", problem)), []).append(model.name)
-    said = [f"{_several(names)}{where}: {problem.rstrip('.')}" for (where, problem), names in found.items()]
+        shown = {"": model.ares.self_checks} | {name: each.problems for name, each in model.ares.defences.items()}
+        for where, problems in shown.items():
+            for problem in problems:
+                having.setdefault((where, COUNT.sub("", problem).rstrip(".")), []).append(model.name)
+    alike: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    for (where, problem), names in having.items():
+        alike.setdefault((where, tuple(names)), []).append(problem)
+    places: dict[tuple[tuple[str, ...], str, bool], list[str]] = {}
+    for (where, names), problems in alike.items():
+        places.setdefault((names, ", ".join(problems), where == ""), []).append(where)
+    said = [f"{_several(names)}{_behind(wheres)}: {problems}" for (names, problems, _), wheres in places.items()]
     return said + [doubt for model in models.ranked for doubt in _borrowed(model)]
 
 
-def _several(names: list[str]) -> str:
+def _behind(defences: Sequence[str]) -> str:
+    return f" behind {' and '.join(map(words, defences))}" if any(defences) else ""
+
+
+def _several(names: Sequence[str]) -> str:
     return ", ".join(names) if len(names) <= NAMED else f"{', '.join(names[:NAMED])} and {len(names) - NAMED} more"
 
 
