@@ -94,6 +94,7 @@ def test_a_failing_stage_gives_its_code(here, command):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("heard")
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_stopped_run_leaves_nothing_alive_and_no_traceback(here, command, number, code):
     here.stage("a", "pid=pid", "sleep=60")

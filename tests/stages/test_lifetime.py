@@ -63,14 +63,6 @@ def alive(pid: int) -> bool:
     return False
 
 
-@pytest.fixture
-def heard():
-    """Let children hear SIGINT, which a shell's background jobs, and their children, ignore."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 @pytest.mark.usefixtures("heard")
 def test_an_ended_stage_cleans_up(project, start, number):
