@@ -1,6 +1,6 @@
 """Score files: a result with its n, interval, seeds, device, scorer and the hashes of what it was made from."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -8,8 +8,11 @@ from stages import Params
 from stages.files import dvc_md5, write_json
 from stages.machine import machine
 
+PACKAGES = ("torch", "torchvision", "numpy", "pycocotools")
 
-def _versions(names: tuple[str, ...] = ("torch", "torchvision", "numpy", "pycocotools")) -> dict[str, str]:
+
+def versions(names: Sequence[str] = PACKAGES) -> dict[str, str]:
+    """Return the versions of packages; of those that are missing, that they are."""
     found = {}
     for name in names:
         try:
@@ -61,7 +64,7 @@ def write_score(
             "scorer": scorer,
             "device": machine().device,
             "threads": machine().threads,
-            "versions": _versions(),
+            "versions": versions(),
             "params": params.model_dump(mode="json"),
             "inputs": {name: dvc_md5(place) for name, place in inputs.items()},
         },

@@ -13,6 +13,7 @@ from stages.audit.subject import Subject, open_subject
 from stages.audit.weakest import write_galleries
 from stages.files import write_json
 from stages.machine import machine
+from stages.scores import versions
 from stages.summary import ares_bench_lines, ares_bench_pairs, coco_o, imagenet_e
 from stages.summary.ares_bench_models import deal
 from stages.summary.charts import Chart
@@ -95,7 +96,7 @@ def _card(request: Request, subject: Subject, findings: Findings, *, results: di
         },
         "device": machine().device,
         "threads": machine().threads,
-        "versions": found.versions(),
+        "versions": versions(found.PACKAGES),
         "results": results,
         "imagenet_e": found.edit_results(findings.edited) if findings.edited else None,
         "coco_o": detected and {key: detected[key] for key in ("results", "headline", "inputs", "n", "scorer")},

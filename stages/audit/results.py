@@ -2,7 +2,7 @@
 
 import hashlib
 from dataclasses import asdict
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -19,23 +19,14 @@ from stages.audit.request import Request
 from stages.audit.subject import Subject
 from stages.files import dvc_md5
 from stages.machine import machine
+from stages.scores import versions
 from stages.summary.figures import words
 from stages.summary.readings import Score
 
 THIS = "this model"
 """What tables and charts call the audited model."""
 PACKAGES = ("gauntlet", "torch", "torchvision", "timm", "numpy", "pycocotools")
-
-
-def versions() -> dict[str, str]:
-    """Return the versions of what computes."""
-    found = {}
-    for name in PACKAGES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            found[name] = "not installed"
-    return found
+"""What computes."""
 
 
 def classifier_results(request: Request, subject: Subject, outcomes: Outcomes) -> dict:
@@ -108,7 +99,7 @@ def _score(request: Request, subject: Subject, method: str, *, results: dict, he
         results=results,
         params={},
         inputs=inputs,
-        versions=versions(),
+        versions=versions(PACKAGES),
     )
 
 
