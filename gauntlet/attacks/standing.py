@@ -10,8 +10,10 @@ from gauntlet.attacks.checks import check_inputs, check_logits
 from gauntlet.attacks.noise import Noise
 from gauntlet.errors import ArgumentError
 
-ROWS = {"cpu": 32, "cuda": 512}
-"""Rows of a forward pass where nothing else is asked: few enough for a core's cache, enough to fill a GPU."""
+ROWS = {"cpu": (32, 256), "cuda": (512, 512)}
+"""Rows of a forward pass where nothing else is asked, for large and for small images."""
+# Values that the rows of small images hold at most, on a CPU: past that larger batches gain nothing and cost memory.
+_VALUES = 2**22
 
 # Odd, so that no two runs below 2^64 share a stream.
 _RUN = 0x2545F4914F6CDD1D
@@ -85,7 +87,7 @@ def standing(
         ArgumentError: Input or logits that no attack can use; a batch below 1.
     """
     check_inputs(x, y, eps=eps, norm=norm)
-    batch = ROWS.get(x.device.type, 256) if batch is None else batch
+    batch = _rows(x) if batch is None else batch
     if batch < 1:
         raise ArgumentError(f"batch must be at least 1, the rows of one forward pass; got {batch}")
     noise = Noise.of(x, generator)
@@ -95,6 +97,11 @@ def standing(
     check_logits(clean, y)
     index = (clean.argmax(1) == y).nonzero()[:, 0]
     return Standing(index, x[index], y[index], radii[index], clean[index], noise.keep(index), batch)
+
+
+def _rows(x: Tensor) -> int:
+    least, most = ROWS.get(x.device.type, (256, 256))
+    return min(max(_VALUES // max(x[0].numel(), 1), least), most) if len(x) else least
 
 
 def gap(logits: Tensor, pair: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ from pyautoattack import AutoAttack
 from gauntlet.attacks.autoattack import PARTS, autoattack, standard
 from gauntlet.attacks.balls import NORMS, lengths
 from gauntlet.attacks.gradient import right
+from gauntlet.attacks.standing import ROWS
 
 EPS = {"linf": 0.03, "l2": 0.4, "l1": 3.0}
 
@@ -73,7 +74,7 @@ def test_broken_images_leave_at_once(trained):
     broken = standard(model, x, y, eps=0.5, generator=seeded())
     hook.remove()
     assert not broken.robust.any()
-    assert max(rows) <= 32
+    assert max(rows) <= ROWS["cpu"][1]
     assert sum(rows) < 6 * len(x)
 
 
