@@ -25,7 +25,8 @@ class Record(NamedTuple):
         stage: Its name in dvc.yaml, matrix variant included (`coco_o-train@fcos`).
         parents: The stages whose outputs it reads, sorted.
         stale: Whether DVC says that it changed itself; its descendants are `due` without being stale.
-        meta: Its `meta:` in dvc.yaml: `gpu`, `timeout` (s), `retries`, `seconds` (a hint for the order).
+        meta: Its `meta:` in dvc.yaml: `gpu`, `timeout` (s), `retries`, `seconds` (a hint for the order) and
+            `seconds_of` (the same for variants that take much longer or shorter).
         outs: The paths it writes.
         loose: Those of `outs` that DVC does not cache (scores, which git keeps).
     """

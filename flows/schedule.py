@@ -20,10 +20,15 @@ def remaining_seconds(records: Iterable[Record]) -> dict[str, float]:
     below: dict[str, float] = {}
     seconds: dict[str, float] = {}
     for record in reversed(list(records)):
-        seconds[record.stage] = float(record.meta.get("seconds", SECONDS)) + below.get(record.stage, 0.0)
+        seconds[record.stage] = _seconds(record) + below.get(record.stage, 0.0)
         for parent in record.parents:
             below[parent] = max(below.get(parent, 0.0), seconds[record.stage])
     return seconds
+
+
+def _seconds(record: Record) -> float:
+    variant = record.stage.partition("@")[2]
+    return float(record.meta.get("seconds_of", {}).get(variant, record.meta.get("seconds", SECONDS)))
 
 
 class Board:

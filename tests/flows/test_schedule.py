@@ -53,3 +53,10 @@ def test_a_gpu_stage_waits_for_a_gpu():
     assert board.take(gpu_free=False).stage == "score"
     assert board.take(gpu_free=False) is None
     assert board.take(gpu_free=True).stage == "train"
+
+
+def test_a_variant_may_take_longer_than_its_stage():
+    meta = {"seconds": 5, "seconds_of": {"slow": 50}}
+    stages = [Record(f"train@{name}", (), True, meta, (), ()) for name in ("fast", "other", "slow")]
+    board = Board(stages)
+    assert [board.take().stage for _ in stages] == ["train@slow", "train@fast", "train@other"]
