@@ -1,7 +1,9 @@
-"""A recogniser of a few thousand weights over "letters" that are tones: everything that a real one does, in milliseconds.
+"""A recogniser of a few thousand weights over "letters" that are tones: all that a real one does, in milliseconds.
 
 Letters a to f sound at 500, 900, ... Hz for 60 ms each, 20 ms apart; the space between words is a tone of its own.
 """
+
+import itertools
 
 import torch
 from torch import Tensor, nn
@@ -93,7 +95,7 @@ class TinyCtc(nn.Module):
 
     def fits(self, texts: list[str], frames: Tensor) -> Tensor:
         """Say which texts have frames enough, with one blank between equal letters."""
-        needed = [len(text) + sum(a == b for a, b in zip(text, text[1:], strict=False)) for text in texts]
+        needed = [len(text) + sum(a == b for a, b in itertools.pairwise(text)) for text in texts]
         return torch.tensor(needed) <= frames
 
     def text_from(self, log_probs: Tensor, frames: Tensor) -> list[str]:
