@@ -3,13 +3,13 @@
 Letters a to f sound at 500, 900, ... Hz for 60 ms each, 20 ms apart; the space between words is a tone of its own.
 """
 
-import itertools
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from gauntlet.models.recognizer import Features
+from gauntlet.models.alphabet import Alphabet
+from gauntlet.models.ctc import CtcRecognizer
+from gauntlet.models.recognizer import Features, frame_mask
 
 RATE_HZ = 16_000
 LETTERS = "abcdef "
@@ -44,16 +44,11 @@ def spoken(texts: list[str], *, noise: float = 0.01, seed: int = 0) -> tuple[Ten
     return (waveform * within).clamp(-1, 1), lengths
 
 
-class TinyCtc(nn.Module):
-    """A frozen front of 32 log band energies every 20 ms, two residual convolutions, a CTC head; blank is class 0.
-
-    A `gauntlet.models.recognizer.Recognizer`.
-    """
-
-    symbols = tuple(LETTERS)
+class TinyCtc(CtcRecognizer):
+    """A frozen front of 32 log band energies every 20 ms, two residual convolutions, a CTC head."""
 
     def __init__(self, *, seed: int = 0, dropout: float = 0.0) -> None:
-        super().__init__()
+        super().__init__(Alphabet(tuple(LETTERS)))
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.front = nn.Linear(32, 32)
@@ -69,9 +64,7 @@ class TinyCtc(nn.Module):
         padded = functional.pad(waveform, (0, -waveform.shape[1] % FRAME))
         power = torch.fft.rfft(padded.unflatten(1, (-1, FRAME)))[..., :160].abs().square()
         values = self.front(power.unflatten(2, (32, 5)).mean(3).add(0.01).log10())
-        return Features(
-            values * (torch.arange(values.shape[1], device=frames.device) < frames[:, None])[..., None], frames
-        )
+        return Features(values * frame_mask(frames, values.shape[1])[..., None], frames)
 
     def from_features(self, features: Features) -> Tensor:
         """Return log-probabilities, B x F x 8."""
@@ -80,37 +73,6 @@ class TinyCtc(nn.Module):
         for layer in self.layers:
             x = x + self.dropout(functional.gelu(layer(x * mask)))
         return self.head(x.transpose(1, 2)).float().log_softmax(2)
-
-    def loss(self, log_probs: Tensor, frames: Tensor, texts: list[str]) -> Tensor:
-        """Return the CTC loss of each utterance over its letters."""
-        targets = torch.tensor([1 + LETTERS.index(letter) for text in texts for letter in text])
-        sizes = torch.tensor([len(text) for text in texts])
-        losses = functional.ctc_loss(log_probs.transpose(0, 1), targets, frames, sizes, reduction="none")
-        return losses / sizes
-
-    def waveform_loss(self, waveform: Tensor, lengths: Tensor, texts: list[str]) -> Tensor:
-        """Return the loss of each utterance, differentiable in the waveform."""
-        features = self.features(waveform, lengths)
-        return self.loss(self.from_features(features), features.frames, texts)
-
-    def fits(self, texts: list[str], frames: Tensor) -> Tensor:
-        """Say which texts have frames enough, with one blank between equal letters."""
-        needed = [len(text) + sum(a == b for a, b in itertools.pairwise(text)) for text in texts]
-        return torch.tensor(needed) <= frames
-
-    def text_from(self, log_probs: Tensor, frames: Tensor) -> list[str]:
-        """Return the greedy transcripts."""
-        texts = []
-        for best, count in zip(log_probs.argmax(2).tolist(), frames.tolist(), strict=True):
-            kept = [b for a, b in zip([0, *best], best[:count], strict=False) if b and a != b]
-            texts.append("".join(LETTERS[b - 1] for b in kept))
-        return texts
-
-    def transcribe(self, waveform: Tensor, lengths: Tensor) -> list[str]:
-        """Return the greedy transcripts of waveforms."""
-        with torch.no_grad():
-            features = self.features(waveform, lengths)
-            return self.text_from(self.from_features(features), features.frames)
 
 
 def trained_tiny_ctc(*, updates: int = 200, seed: int = 0, noise: float = 0.03) -> TinyCtc:
