@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, pairwise
 
 import torch
 from torch import Tensor
@@ -65,7 +65,7 @@ class Alphabet:
     def frames_needed(self, text: str) -> int:
         """Return the fewest frames CTC can write a text in: one a symbol, and a blank between equal neighbours."""
         classes = self.encode(text)
-        return len(classes) + sum(before == after for before, after in zip(classes, classes[1:], strict=False))
+        return len(classes) + sum(before == after for before, after in pairwise(classes))
 
     def targets(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
         """Return the classes of all texts, int64 B x N padded with the blank, and their numbers, int64 [B]."""

@@ -23,6 +23,11 @@ class CtcRecognizer(nn.Module):
         super().__init__()
         self.alphabet = alphabet
 
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """Letters or phonemes: classes 1, 2, ...; class 0 is the blank."""
+        return self.alphabet.symbols
+
     @abstractmethod
     def features(self, waveform: Tensor, lengths: Tensor) -> Features:
         """Run the front end: float32 B x T and int64 [B] samples to features, differentiable in the waveform."""
