@@ -10,6 +10,8 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
+from gauntlet.models.alphabet import Alphabet
+
 SAMPLE_RATE_HZ = 16_000
 
 
@@ -57,10 +59,10 @@ class Recognizer(Transcriber, Protocol):
     """A CTC recogniser in two halves: a frozen front end and a body that trains.
 
     Attributes:
-        symbols: Letters or phonemes: classes 1, 2, ... of the log-probabilities; class 0 is the blank.
+        alphabet: Its symbols, letters or phonemes: classes 1, 2, ...; class 0 is the blank.
     """
 
-    symbols: tuple[str, ...]
+    alphabet: Alphabet
 
     def features(self, waveform: Tensor, lengths: Tensor) -> Features:
         """Run the front end; differentiable in the waveform."""
