@@ -182,10 +182,26 @@ def test_a_radius_in_sample_values_is_refused(tiny, heard):
         waveform_pgd(tiny, waveform, lengths, texts=TEXTS, eps=65.0, alpha=1.0, steps=1, generator=dice())
 
 
-def test_a_text_longer_than_its_frames_is_named(tiny, heard):
+def test_a_text_longer_than_its_frames_is_refused(tiny, heard):
     waveform, lengths, features = heard
     texts = [*TEXTS[:3], "abc" * 200, *TEXTS[4:]]
-    with pytest.raises(ArgumentError, match="utterance 3 is not finite"):
+    with pytest.raises(ArgumentError, match="must fit its frames"):
         feature_pgd(tiny, features, texts, eps=0.1, alpha=0.1, steps=1, generator=dice())
-    with pytest.raises(ArgumentError, match="utterance 3 is not finite"):
+    with pytest.raises(ArgumentError, match="must fit its frames"):
         waveform_pgd(tiny, waveform, lengths, texts=texts, eps=0.1, alpha=0.1, steps=1, generator=dice())
+
+
+def test_a_loss_without_a_slope_is_named():
+    waveform = torch.zeros(2, 3)
+    weights = torch.tensor([[1.0, 1, 1], [1, torch.nan, 1]])
+    with pytest.raises(ArgumentError, match="got nan for utterance 1"):
+        waveform_pgd(
+            Linear(weights),
+            waveform,
+            torch.tensor([3, 3]),
+            texts=["a", "b"],
+            eps=0.1,
+            alpha=0.1,
+            steps=1,
+            generator=dice(),
+        )
