@@ -73,7 +73,7 @@ def feature_pgd(
         delta, B x F x D: in [-eps, eps], 0 on padded frames. It is the last iterate.
 
     Raises:
-        ArgumentError: A negative radius or step, a text that does not fit into its frames, or a loss that is not finite.
+        ArgumentError: A negative radius or step, a text longer than its frames, or a loss that is not finite.
 
     Source: the inner problem of WAPAT's equation 2, Interspeech 2023, as an attack of its own.
     """
@@ -119,7 +119,7 @@ def waveform_pgd(
         Like waveform: within eps of it and in [-1, 1], 0 beyond each length. It is the last iterate.
 
     Raises:
-        ArgumentError: A radius outside [0, 1], a negative step, a text that does not fit into its frames, or a loss that is not finite.
+        ArgumentError: A radius outside [0, 1], a negative step, a text longer than its frames, a loss not finite.
 
     Source: Madry et al., ICLR 2018, on the waveform as in AdvEx (Interspeech 2023's waveform AT).
     """
@@ -188,7 +188,7 @@ def _slope(losses: Callable[[Tensor], Tensor], delta: Tensor, *, first: bool) ->
         if first and not bool(found.isfinite().all()):
             place = int((~found.isfinite()).nonzero()[0])
             raise ArgumentError(
-                f"every loss must be finite; got {float(found[place]):g} for utterance {place}; "
+                f"every loss must be finite; got {found[place].item():g} for utterance {place}; "
                 "a text longer than its frames, NaN in a weight?"
             )
         (slope,) = torch.autograd.grad(found.sum(), leaf)
