@@ -7,9 +7,10 @@ from itertools import groupby, pairwise
 import torch
 from torch import Tensor
 
+from gauntlet import transcripts
 from gauntlet.errors import ArgumentError
 
-LETTERS = tuple("abcdefghijklmnopqrstuvwxyz' ")
+LETTERS = tuple(transcripts.LETTERS)
 BLANK = 0
 
 

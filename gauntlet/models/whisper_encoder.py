@@ -90,8 +90,17 @@ class WhisperFront(nn.Module):
         self.layers = nn.ModuleList(EncoderLayer(shape) for _ in range(layers))
         self.requires_grad_(False)
 
-    def forward(self, waveform: Tensor, lengths: Tensor) -> Features:
-        """Compute features B x F x D, a frame every 20 ms, differentiable in the waveform.
+    def forward(self, waveform: Tensor, lengths: Tensor, *, silence: int = 0) -> Features:
+        """Compute features, differentiable in the waveform.
+
+        Args:
+            waveform: float32, B x T in [-1, 1], 16,000 Hz.
+            lengths: int64, [B], samples.
+            silence: Frames of silence that count as part of every utterance, at its end; what would not fit into the
+                position table is dropped.
+
+        Returns:
+            B x F x D, a frame every 20 ms.
 
         Raises:
             ArgumentError: The batch is longer than the position table, 30 s.
@@ -99,10 +108,12 @@ class WhisperFront(nn.Module):
         size = -(-waveform.shape[1] // 320)
         if not 1 <= size <= self.shape.positions:
             raise ArgumentError(f"a batch must last 1..{self.shape.positions} frames of 20 ms; got {size}; not cut up?")
+        size = min(size + silence, self.shape.positions)
         # One mel frame more than the last output sees, so that the convolutions never see where the batch ends.
         mel = log_mel(waveform, lengths, size=2 * size + 1, mels=self.shape.mels)
         x = functional.gelu(self.conv2(functional.gelu(self.conv1(mel.values)))).transpose(1, 2)[:, :size]
-        features = Features(x + self.embed_positions.weight[:size], (mel.frames + 1) // 2)
+        frames = ((mel.frames + 1) // 2 + silence).clamp(max=size)
+        features = Features(x + self.embed_positions.weight[:size], frames)
         for layer in self.layers:
             features = features.of(layer(features.values, features.mask))
         return features

@@ -59,27 +59,42 @@ class _Cursor:
 
 
 def read_ctranslate2(path: Path) -> Weights:
-    """Read a model.bin.
+    """Read a model.bin; `parse_ctranslate2` says what is checked.
 
     Raises:
-        DataError: It is missing, of another version, cut off, or its sizes contradict each other.
+        DataError: It is missing, or bad.
     """
     try:
-        cursor = _Cursor(path.read_bytes())
-        if (version := cursor.number("I")) != VERSION:
-            raise DataError(f"{path} must be of version {VERSION}; got {version}; another release of CTranslate2?")
+        return parse_ctranslate2(path.read_bytes(), source=str(path))
+    except FileNotFoundError:
+        raise DataError(f"{path} must exist; a folder of another format?") from None
+
+
+def parse_ctranslate2(data: bytes, *, source: str) -> Weights:
+    """Read the bytes of a model.bin.
+
+    Args:
+        data: All of them.
+        source: Named in errors.
+
+    Raises:
+        DataError: It is of another version, cut off, or its sizes contradict each other.
+    """
+    cursor = _Cursor(data)
+    try:
+        version = cursor.number("I")
+        if version != VERSION:
+            raise DataError(f"{source} must be of version {VERSION}; got {version}; another release of CTranslate2?")
         spec = cursor.string()
         cursor.number("I")  # the specification's own revision
         tensors = {cursor.string(): cursor.array() for _ in range(cursor.number("I"))}
         for _ in range(cursor.number("I")):
             name = cursor.string()
             tensors[name] = tensors[cursor.string()]
-    except FileNotFoundError:
-        raise DataError(f"{path} must exist; a folder of another format?") from None
-    except (EOFError, ValueError, KeyError, UnicodeDecodeError) as error:
-        if isinstance(error, DataError):
-            raise
-        raise DataError(f"{path} must be a whole CTranslate2 model; {error}; truncated?") from None
-    if cursor.at != len(cursor.data):
-        raise DataError(f"{path} must end with its aliases; got {len(cursor.data) - cursor.at} bytes more; damaged?")
+    except DataError:
+        raise
+    except (EOFError, ValueError, KeyError) as error:
+        raise DataError(f"{source} must be a whole CTranslate2 model; {error}; truncated?") from None
+    if cursor.at != len(data):
+        raise DataError(f"{source} must end with its aliases; got {len(data) - cursor.at} bytes more; damaged?")
     return Weights(spec, tensors)

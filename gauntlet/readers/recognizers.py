@@ -11,8 +11,10 @@ from torch import Tensor
 
 from gauntlet.errors import DataError
 from gauntlet.models.alphabet import LETTERS
+from gauntlet.models.whisper import SILENCE_S, Rules, Whisper
 from gauntlet.models.whisper_ctc import WhisperCtc
-from gauntlet.models.whisper_encoder import EncoderShape
+from gauntlet.models.whisper_decoder import DecoderShape
+from gauntlet.models.whisper_encoder import EncoderShape, split_state
 from gauntlet.readers.models import read_card
 
 ARCHITECTURE = "whisper_ctc"
@@ -23,6 +25,14 @@ SHAPE_KEYS = {
     "layers": "encoder_layers",
     "mels": "num_mel_bins",
     "positions": "max_source_positions",
+}
+DECODER_KEYS = {
+    "width": "d_model",
+    "heads": "decoder_attention_heads",
+    "hidden": "decoder_ffn_dim",
+    "layers": "decoder_layers",
+    "tokens": "vocab_size",
+    "positions": "max_target_positions",
 }
 
 
@@ -45,21 +55,68 @@ def read_encoder(folder: Path) -> EncoderWeights:
     Raises:
         DataError: The folder is incomplete, or another model's.
     """
-    config = _config(folder)
-    try:
-        shape = EncoderShape(**{name: config[key] for name, key in SHAPE_KEYS.items()})
-    except KeyError as error:
-        raise DataError(
-            f"{folder / 'config.json'} must be Whisper's; {error.args[0]} is missing; another model?"
-        ) from None
-    state = {}
-    for name, tensor in _weights(folder / "model.safetensors").items():
-        head, found, tail = name.rpartition("encoder.")
-        if found and head in ("", "model."):
-            state[tail] = tensor.float()
+    shape = EncoderShape(**_sizes(folder, SHAPE_KEYS))
+    state = _part(_weights(folder / "model.safetensors"), "encoder.")
     if not state:
         raise DataError(f"{folder} must hold an encoder; none of its weights is one's; another model?")
     return EncoderWeights(shape, state)
+
+
+def read_whisper(folder: Path, *, silence_s: float = SILENCE_S) -> Whisper:
+    """Read a Whisper of any size, sequence to sequence.
+
+    Args:
+        folder: In transformers' layout: config.json, generation_config.json, tokenizer.json, model.safetensors.
+        silence_s: Silence after each utterance, s; 30 pads to 30 s as in its training.
+
+    Returns:
+        The recogniser on the CPU; of a multilingual one, English transcription.
+
+    Raises:
+        DataError: The folder is incomplete, or another model's.
+    """
+    encoder, decoder = EncoderShape(**_sizes(folder, SHAPE_KEYS)), DecoderShape(**_sizes(folder, DECODER_KEYS))
+    model = Whisper(
+        encoder, decoder, rules=_rules(folder), tokenizer=WhisperTokens(folder / "tokenizer.json"), silence_s=silence_s
+    )
+    weights = _weights(folder / "model.safetensors")
+    front, norm = split_state(_part(weights, "encoder."), frozen_layers=encoder.layers)
+    state = {f"front.{name}": tensor for name, tensor in front.items()} | norm
+    state |= {f"decoder.{name}": tensor for name, tensor in _part(weights, "decoder.").items()}
+    try:
+        model.load_state_dict(state)
+    except RuntimeError as error:
+        raise DataError(f"{folder} must fit its own config.json; {str(error).splitlines()[-1].strip()}") from None
+    return model
+
+
+class WhisperTokens:
+    """The tokenizer of a Whisper folder, without special tokens.
+
+    Args:
+        path: tokenizer.json.
+
+    Raises:
+        DataError: The file is missing or no tokenizer.
+    """
+
+    def __init__(self, path: Path) -> None:
+        from tokenizers import Tokenizer
+
+        if not path.is_file():
+            raise DataError(f"{path} must exist; an interrupted copy?")
+        try:
+            self._tokenizer = Tokenizer.from_file(str(path))
+        except Exception as error:  # the library raises nothing narrower
+            raise DataError(f"{path} must be a tokenizer; {error}; truncated?") from None
+
+    def encode(self, text: str) -> list[int]:
+        """Return the tokens of a text."""
+        return self._tokenizer.encode(text, add_special_tokens=False).ids
+
+    def decode(self, tokens: list[int]) -> str:
+        """Return the text of tokens, special ones left out."""
+        return self._tokenizer.decode(tokens)
 
 
 def whisper_ctc(
@@ -120,12 +177,41 @@ def read_recognizer(folder: Path, *, whisper: Path) -> WhisperCtc:
     return model.eval()
 
 
-def _config(folder: Path) -> dict:
-    path = folder / "config.json"
+def _rules(folder: Path) -> Rules:
+    config = _json(folder / "generation_config.json")
+    try:
+        prefix = [config["decoder_start_token_id"]]
+        if config.get("is_multilingual"):
+            prefix += [config["lang_to_id"]["<|en|>"], config["task_to_id"]["transcribe"]]
+        return Rules(
+            prefix=(*prefix, config["no_timestamps_token_id"]),
+            end=config["eos_token_id"],
+            never=tuple(config.get("suppress_tokens") or ()),
+            never_first=tuple(config.get("begin_suppress_tokens") or ()),
+        )
+    except KeyError as error:
+        raise DataError(f"{folder / 'generation_config.json'} must name {error.args[0]}; another model?") from None
+
+
+def _sizes(folder: Path, keys: dict[str, str]) -> dict[str, int]:
+    config = _json(folder / "config.json")
+    try:
+        return {name: config[key] for name, key in keys.items()}
+    except KeyError as error:
+        raise DataError(f"{folder / 'config.json'} must name {error.args[0]}; another model than Whisper?") from None
+
+
+def _part(weights: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """Return the weights below a prefix, with or without `model.` before it, in float32."""
+    parts = {name.removeprefix("model."): tensor for name, tensor in weights.items()}
+    return {name.removeprefix(prefix): tensor.float() for name, tensor in parts.items() if name.startswith(prefix)}
+
+
+def _json(path: Path) -> dict:
     try:
         return json.loads(path.read_text())
     except FileNotFoundError:
-        raise DataError(f"{path} must exist; is {folder} a transformers folder?") from None
+        raise DataError(f"{path} must exist; is {path.parent} a transformers folder?") from None
     except json.JSONDecodeError as error:
         raise DataError(f"{path} must be JSON; {error}") from None
 
