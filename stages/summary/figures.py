@@ -11,6 +11,8 @@ SPELLED = {
     "ap": "AP", "ap50": "AP50", "er": "ER", "top1": "top-1", "wer": "WER", "cer": "CER", "mce": "mCE",
     "linf": "Linf", "l2": "L2", "l1": "L1", "fgsm": "FGSM", "pgd": "PGD", "bim": "BIM", "mim": "MIM", "dim": "DIM",
     "tim": "TIM", "cw": "C&W", "apgd": "APGD", "fab": "FAB", "autoattack": "AutoAttack", "deepfool": "DeepFool",
+    "pat": "PAT", "wapat": "WAPAT", "specaugment": "SpecAugment", "wavaugment": "WavAugment",
+    "waveform at": "waveform AT", "whisper": "Whisper", "pocketsphinx": "PocketSphinx", "snr": "SNR",
     "nes": "NES", "spsa": "SPSA", "nattack": "NAttack", "jpeg": "JPEG",
     "si ni fgsm": "SI-NI-FGSM", "vmi fgsm": "VMI-FGSM",
     **{f"{attack} {steps}": f"{name}-{steps}" for attack, name in (("pgd", "PGD"), ("cw", "C&W"))

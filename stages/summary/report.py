@@ -14,8 +14,9 @@ from gauntlet.errors import DataError
 from stages import Out
 from stages import Params as StageParams
 from stages.files import write_json
-from stages.summary import ares_bench, coco_o, fgsm_law, imagenet_e, training
+from stages.summary import ares_bench, coco_o, fgsm_law, imagenet_e, training, transaudio, wapat
 from stages.summary.galleries import find_galleries, read_gallery
+from stages.summary.listening import find_players
 from stages.summary.page import plots_page, render_page
 from stages.summary.readings import Score, read_histories, read_scores
 from stages.summary.sections import build_sections
@@ -29,6 +30,8 @@ COLUMNS = {
     "ares_bench_transfer": ("data", "attack", "source", "subject", "robust_top1"),
     "coco_o": ("subject", "domain", "ap", "low", "high", "n", "relative_drop", "drop_low", "drop_high"),
     "imagenet_e": ("subject", "setting", "drop", "low", "high", "n"),
+    "wapat": ("subject", "quantity", "name", "x", "wer", "low", "high", "n"),
+    "transaudio": ("subject", "made", "edit", "victim", "quantity", "value", "low", "high", "n"),
     "training": ("method", "subject", "epoch", "quantity", "value"),
 }
 """The tables for `dvc plots` and their columns."""
@@ -37,6 +40,8 @@ TABLES = {
     "ares_bench": ares_bench.table,
     "coco_o": coco_o.table,
     "imagenet_e": imagenet_e.table,
+    "wapat": wapat.table,
+    "transaudio": transaudio.table,
 }
 
 
@@ -44,7 +49,7 @@ class Params(StageParams):
     """What of the galleries goes into the page.
 
     Attributes:
-        rows: At most so many rows of each gallery.
+        rows: At most so many rows of each gallery and of each set of players.
         side_px: Longest side of a picture in the page, in px.
         quality: Of its WebP, 1 to 100.
         page_mib: The page may not grow beyond this.
@@ -75,7 +80,9 @@ def run(
         read_gallery(folder, name=name, rows=params.rows, side_px=params.side_px, quality=params.quality)
         for name, folder in find_galleries(built, attacked, scores)
     ]
-    text = render_page(build_sections(found, histories=histories, galleries=galleries), scores=found)
+    players = find_players(built, attacked, rows=params.rows)
+    sections = build_sections(found, histories=histories, galleries=galleries, players=players)
+    text = render_page(sections, scores=found)
     if len(text.encode()) > params.page_mib * 2**20:
         raise DataError(
             f"the page must stay within page_mib = {params.page_mib:g}; it takes {len(text.encode()) / 2**20:.1f} MiB; "

@@ -8,11 +8,13 @@ from gauntlet.errors import DataError
 from stages.summary.readings import Interval, Score, reason
 
 
-class _Part(BaseModel):
+class Part(BaseModel):
+    """A part of what a score holds; keys that the report does not show are let through."""
+
     model_config = ConfigDict(frozen=True, allow_inf_nan=False)
 
 
-class Training(_Part):
+class Training(Part):
     """How a variant was trained."""
 
     method: str
@@ -23,21 +25,21 @@ class Training(_Part):
     switches: dict = {}
 
 
-class Overfitting(_Part):
+class Overfitting(Part):
     """Whether one-step training collapsed, and when."""
 
     collapsed: bool
     epoch: int | None
 
 
-class Cost(_Part):
+class Cost(Part):
     """Forward and backward passes an image: in all, and against plain training."""
 
     passes: float = Field(ge=0)
     relative: float = Field(gt=0)
 
 
-class Law(_Part):
+class Law(Part):
     """The results of one trained variant."""
 
     training: Training
@@ -55,7 +57,7 @@ class Law(_Part):
     monotone: bool
 
 
-class _Line(_Part):
+class _Line(Part):
     """Numbers side by side: as many of each."""
 
     @model_validator(mode="after")
@@ -99,7 +101,7 @@ class Frequency(_Line):
     top1: list[float]
 
 
-class Defence(_Part):
+class Defence(Part):
     """A model behind an input defence, and what speaks against its number."""
 
     clean: Interval
@@ -107,14 +109,14 @@ class Defence(_Part):
     problems: list[str]
 
 
-class Trained(_Part):
+class Trained(Part):
     """How the model under test was hardened."""
 
     method: str
     eps: float
 
 
-class Ares(_Part):
+class Ares(Part):
     """The results of one model."""
 
     data: str
@@ -135,7 +137,12 @@ class Ares(_Part):
 Results = TypeVar("Results", bound=BaseModel)
 
 
-def _read(score: Score, kind: type[Results]) -> Results:
+def read_results(score: Score, kind: type[Results]) -> Results:
+    """Read a score's results as those of its method.
+
+    Raises:
+        DataError: A key is missing or of another kind.
+    """
     try:
         return kind.model_validate(score.results)
     except ValidationError as error:
@@ -148,7 +155,7 @@ def law(score: Score) -> Law:
     Raises:
         DataError: A key is missing or of another kind.
     """
-    return _read(score, Law)
+    return read_results(score, Law)
 
 
 def ares(score: Score) -> Ares:
@@ -157,4 +164,4 @@ def ares(score: Score) -> Ares:
     Raises:
         DataError: A key is of another kind, or a curve holds more budgets than rates.
     """
-    return _read(score, Ares)
+    return read_results(score, Ares)

@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 
-from stages.summary import ares_bench, coco_o, fgsm_law, fgsm_law_epochs, imagenet_e, training
+from stages.summary import ares_bench, coco_o, fgsm_law, fgsm_law_epochs, imagenet_e, training, transaudio, wapat
 from stages.summary.charts import Chart
 from stages.summary.galleries import Gallery
 from stages.summary.methods import METHODS, Method
+from stages.summary.players import Players
 from stages.summary.readings import History, Score
 
 CHARTS = {
@@ -13,6 +14,8 @@ CHARTS = {
     "ares_bench": ares_bench.charts,
     "coco_o": coco_o.charts,
     "imagenet_e": imagenet_e.charts,
+    "wapat": wapat.charts,
+    "transaudio": transaudio.charts,
 }
 """Figures of a method's own; a method without any still gets its training curves, galleries and provenance."""
 EPOCHS = {"fgsm_law": fgsm_law_epochs.charts}
@@ -22,6 +25,8 @@ FINDINGS = {
     "ares_bench": ares_bench.finding,
     "coco_o": coco_o.finding,
     "imagenet_e": imagenet_e.finding,
+    "wapat": wapat.finding,
+    "transaudio": transaudio.finding,
 }
 """What the numbers of a method say, in a sentence."""
 DETAILS = {
@@ -29,9 +34,11 @@ DETAILS = {
     "ares_bench": ares_bench.detail,
     "coco_o": coco_o.detail,
     "imagenet_e": imagenet_e.detail,
+    "wapat": wapat.detail,
+    "transaudio": transaudio.detail,
 }
 """What stands beside a headline in the table of the ten methods."""
-LEADING = {"fgsm_law": fgsm_law.leading, "ares_bench": ares_bench.leading}
+LEADING = {"fgsm_law": fgsm_law.leading, "ares_bench": ares_bench.leading, "wapat": wapat.leading}
 """Which scores that table shows at once where a method has many; the others unfold."""
 MANY = 6
 
@@ -47,16 +54,20 @@ class Section:
     finding: str
     charts: list[Chart]
     galleries: list[Gallery]
+    players: list[Players]
     scores: list[Score]
 
 
-def build_sections(scores: list[Score], *, histories: list[History], galleries: list[Gallery]) -> list[Section]:
-    """Deal scores, histories and galleries to the methods they belong to, in the order of the methods.
+def build_sections(
+    scores: list[Score], *, histories: list[History], galleries: list[Gallery], players: list[Players]
+) -> list[Section]:
+    """Deal scores, histories, galleries and players to the methods they belong to, in the order of the methods.
 
     Args:
         scores: All of them.
         histories: All of them; those of a folder that is no method's stand with the data.
         galleries: All of them; those of a folder that is no method's stand with the data.
+        players: All of them; likewise.
 
     Returns:
         One section for each method that has anything to show, then one for the data beneath, where there is any.
@@ -68,20 +79,25 @@ def build_sections(scores: list[Score], *, histories: list[History], galleries: 
             scores=[score for score in scores if score.method == method.slug],
             histories=[history for history in histories if history.method == method.slug],
             galleries=[gallery for gallery in galleries if gallery.name == method.slug],
+            players=[shown for shown in players if shown.name == method.slug],
         )
         for method in METHODS
     ]
     beneath = Section(
         slug="data",
         name="The data beneath",
-        about="Cut-outs, scenes and images composed from real photographs and drawings; the methods above start here.",
+        about=(
+            "Cut-outs, scenes and images composed from real photographs and drawings, recorded and synthetic speech; "
+            "the methods above start here."
+        ),
         paper="",
         finding="",
         charts=training.charts([history for history in histories if history.method not in slugs]),
         galleries=[gallery for gallery in galleries if gallery.name not in slugs],
+        players=[shown for shown in players if shown.name not in slugs],
         scores=[],
     )
-    return [part for part in [*sections, beneath] if part.charts or part.galleries or part.scores]
+    return [part for part in [*sections, beneath] if part.charts or part.galleries or part.players or part.scores]
 
 
 def detail(score: Score) -> str:
@@ -96,7 +112,14 @@ def leading(scores: list[Score]) -> list[Score]:
     return LEADING[scores[0].method](scores)
 
 
-def _method(method: Method, *, scores: list[Score], histories: list[History], galleries: list[Gallery]) -> Section:
+def _method(
+    method: Method,
+    *,
+    scores: list[Score],
+    histories: list[History],
+    galleries: list[Gallery],
+    players: list[Players],
+) -> Section:
     own, epochs = CHARTS.get(method.slug), EPOCHS.get(method.slug)
     trained = epochs(histories, scores) if epochs else training.charts(histories)
     return Section(
@@ -107,5 +130,6 @@ def _method(method: Method, *, scores: list[Score], histories: list[History], ga
         finding=FINDINGS[method.slug](scores) if method.slug in FINDINGS and scores else "",
         charts=(own(scores) if own and scores else []) + trained,
         galleries=galleries,
+        players=players,
         scores=scores,
     )

@@ -43,6 +43,30 @@ function enlarge() {
   dialog.addEventListener("close", () => row[place].focus());
 }
 
+function listen() {
+  const players = [...document.querySelectorAll(".clip audio")];
+  for (const player of players) {
+    const clip = player.parentElement;
+    const drawn = clip.querySelector(".drawn");
+    const follow = () => {
+      clip.style.setProperty("--at", player.currentTime);
+      if (!player.paused) requestAnimationFrame(follow);
+    };
+    player.addEventListener("play", () => {
+      for (const other of players) if (other !== player) other.pause();
+      clip.classList.add("playing");
+      follow();
+    });
+    player.addEventListener("seeked", follow);
+    player.addEventListener("ended", () => clip.classList.remove("playing"));
+    drawn.addEventListener("click", (event) => {
+      const axis = Number(getComputedStyle(drawn.querySelector(".playhead")).getPropertyValue("--axis"));
+      player.currentTime = Math.min((axis * event.offsetX) / drawn.clientWidth, player.duration || 0);
+      player.play().catch(() => {});
+    });
+  }
+}
+
 function unfoldTarget() {
   const target = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
   if (target && target.tagName === "DETAILS") target.open = true;
@@ -63,6 +87,7 @@ function unfoldForPrint() {
 }
 
 enlarge();
+listen();
 unfoldForPrint();
 unfoldTarget();
 addEventListener("hashchange", unfoldTarget);
