@@ -1,0 +1,1 @@
+"""Phoneme adversarial training guided by waveform augmentation (WAPAT), and what it is measured against."""
