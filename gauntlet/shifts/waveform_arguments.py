@@ -89,14 +89,26 @@ def draw(low: float, high: float, *, count: int, generator: torch.Generator) -> 
     return low + (high - low) * drawn
 
 
-def inside(lengths: Tensor, samples: int) -> Tensor:
-    """Mark the samples of each utterance: bool B x T, False on padding."""
-    return torch.arange(samples, device=lengths.device) < lengths[:, None]
+def silenced(waveform: Tensor, lengths: Tensor) -> Tensor:
+    """Set the padding to zero; `waveform` changes in place."""
+    if lengths.device.type == "cpu":  # a mask of the whole batch takes longer than a gain or a clip does
+        for row, length in zip(waveform, lengths.tolist(), strict=True):
+            row[length:] = 0
+        return waveform
+    return waveform.masked_fill_(torch.arange(waveform.shape[1], device=lengths.device) >= lengths[:, None], 0)
 
 
 def settled(waveform: Tensor, lengths: Tensor) -> Shifted:
     """Silence the padding and scale an utterance that left [-1, 1] back into it; `waveform` changes in place."""
-    waveform.masked_fill_(~inside(lengths, waveform.shape[1]), 0)
-    low, high = torch.aminmax(waveform, dim=1, keepdim=True)
-    peak = torch.maximum(high, -low)
+    peak = silenced(waveform, lengths).abs().amax(1, keepdim=True)
     return Shifted(waveform.div_(peak.clamp_(min=1)), lengths)
+
+
+def power(waveform: Tensor, lengths: Tensor) -> Tensor:
+    """Return the mean square of each utterance over its own samples: float32 [B]; 0 for one without samples."""
+    return torch.linalg.vecdot(waveform, waveform) / lengths.clamp(min=1)
+
+
+def column(amounts: Tensor, waveform: Tensor) -> Tensor:
+    """Lay amounts [B] along the batch, in the waveform's type and on its device: float32 B x 1."""
+    return amounts.to(waveform.device, waveform.dtype)[:, None]

@@ -1,0 +1,56 @@
+"""Time drop: short spans of speech go missing, as packets do on a bad line."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from gauntlet.errors import ArgumentError
+from gauntlet.shifts.waveform_arguments import SAMPLE_RATE, Shifted, check_waveform, per_utterance
+
+
+def time_drop(
+    waveform: Tensor,
+    lengths: Tensor,
+    *,
+    drop_s: float | Tensor = 0.05,
+    every_s: float | None = None,
+    generator: torch.Generator,
+) -> Shifted:
+    """Silence one span of each utterance, or one in each stretch of it.
+
+    Args:
+        waveform: float32 B x T in [-1, 1], zero beyond each length.
+        lengths: int64 B, samples.
+        drop_s: length of a span, seconds in [0, 10], one number or [B]; WavAugment drops 0.05 s.
+        every_s: length of a stretch, seconds, at least 0.01; each holds one span, wherever the generator puts it.
+            None takes the utterance for one stretch.
+        generator: source of all randomness.
+
+    Returns:
+        The batch, lengths as they were.
+
+    Raises:
+        ArgumentError: a wrong batch, span or stretch.
+
+    Source: `time_dropout` of Kharitonov et al., Data augmenting contrastive learning of speech representations in
+    the time domain, SLT 2021, which the released code of WAPAT calls.
+    """
+    check_waveform(waveform, lengths)
+    count, samples = waveform.shape
+    widths = (per_utterance(drop_s, count, name="drop_s", low=0, high=10) * SAMPLE_RATE).round().long()
+    if every_s is not None and not 0.01 <= every_s < math.inf:
+        raise ArgumentError(f"every_s must be at least 0.01, in seconds (None for one span in all); got {every_s}")
+    stretch = samples if every_s is None else min(round(every_s * SAMPLE_RATE), samples)
+    places = torch.rand(count, -(-samples // stretch), generator=generator, device=generator.device)
+    if not widths.any():
+        return Shifted(waveform.clone(), lengths)
+    widths, places = widths.to(waveform.device), places.to(waveform.device)
+    begin = torch.arange(places.shape[1], device=waveform.device) * stretch
+    room = (lengths[:, None] - begin).clamp(max=stretch) - widths[:, None]
+    first = begin + (places * (room.clamp(min=0) + 1)).long()
+    steps = torch.arange(int(widths.max()), device=waveform.device)
+    reach = torch.minimum(steps, (widths - 1).clamp(min=0)[:, None])
+    index = (first[:, :, None] + reach[:, None]).clamp_(max=samples - 1).flatten(1)
+    kept = torch.gather(waveform, 1, index) * (widths == 0)[:, None]
+    return Shifted(waveform.scatter(1, index, kept), lengths)
