@@ -16,12 +16,14 @@ CURRENCIES = {"$": ("dollar", "cent"), "£": ("pound", "penny"), "€": ("euro",
 PLURALS = {"penny": "pence"}
 
 NUMBER = r"\d{1,3}(?:,\d{3})+(?!\d)|\d+"
-MONEY = re.compile(rf"([$£€])\s?({NUMBER})(?:\.(\d\d)(?!\d)|\.(\d+))?(?:\s+(hundred|thousand|million|billion|trillion)\b)?")
+MONEY = re.compile(
+    rf"([$£€])\s?({NUMBER})(?:\.(\d\d)(?!\d)|\.(\d+))?(?:\s+(hundred|thousand|million|billion|trillion)\b)?"
+)
 TIME = re.compile(r"\b(\d{1,2}):([0-5]\d)(?!\d)")
 DECADE = re.compile(r"(?:\b(1[1-9]|20)|(?<!\w)'?)(\d0)'?s\b")
 ORDINAL = re.compile(rf"(?<![\d.])({NUMBER})(?:st|nd|rd|th)\b")
 PERCENT = re.compile(r"(?<=\d)\s?%")
-DECIMAL = re.compile(rf"(?<![\d.])({NUMBER})?\.(\d+)(?![\d.])")
+DECIMAL = re.compile(rf"(?<![\w.])({NUMBER})?\.(\d+)(?![\d.])")
 YEAR = re.compile(r"(?<![\d,.])(1[1-9]\d\d|20\d\d)(?![\d,]\d)")
 WHOLE = re.compile(NUMBER)
 

@@ -58,6 +58,6 @@ def resample(waveform: np.ndarray, *, source_hz: int, target_hz: int) -> np.ndar
     out = np.empty((rows, up), np.float32)
     for phase in range(up):
         first = phase * down // up
-        windows = np.lib.stride_tricks.sliding_window_view(padded[first:], taps)[:: down][:rows]
+        windows = np.lib.stride_tricks.sliding_window_view(padded[first:], taps)[::down][:rows]
         out[:, phase] = windows @ filters[phase]
     return out.reshape(-1)[:length]

@@ -51,6 +51,7 @@ ALONE = re.compile(r"(?<!\S)([*#])(?=[\s,.;:!?]|$)")
 NUMBERED = re.compile(r"#(?=\d)")
 GLUED = re.compile(r"(?<=\d)(?!(?:st|nd|rd|th|s)\b)(?=[a-z])|(?<=[a-z])(?=\d)")
 ASIDE = re.compile(r"\[[^\]]*\]|\([^)]*\)|<[^>]*>|\*[^*\s][^*]*\*|♪[^♪]*♪?")
+UNSCORED = "ignore_time_segment_in_scoring"
 MARKUP = re.compile(r"<(?:br|p|i|b|em)\s*/?>|</(?:p|i|b|em)>", re.IGNORECASE)
 
 
@@ -127,7 +128,8 @@ def prepare(text: str) -> Prepared:
         text: As the corpus has it; asides in brackets (`at [@]`) are not spoken and go.
 
     Returns:
-        The text, or the reason: "empty", "sound effect" (nothing but asides), "no letters", "foreign letters".
+        The text, or the reason: "empty", "sound effect" (nothing but asides), "no letters", "foreign letters",
+        "marked as not to be scored" (TED-LIUM's own word for it).
 
     >>> prepare("<beep ascending>").reason
     'sound effect'
@@ -140,6 +142,8 @@ def prepare(text: str) -> Prepared:
     bare = ASIDE.sub(" ", said)
     if not bare.strip(" .,;:!?-"):
         return Prepared(None, "sound effect" if bare != said else "no letters", ())
+    if UNSCORED in said.lower():
+        return Prepared(None, "marked as not to be scored", ())
     if any(letter.isalpha() and not letter.isascii() for letter in _plain(bare)):
         return Prepared(None, "foreign letters", ())
     words = normalize(bare).split()

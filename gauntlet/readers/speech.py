@@ -1,17 +1,38 @@
 """Speech: utterances of the corpora that `speech.build` writes, and sound files as waveforms of 16 kHz."""
 
-from collections.abc import Sequence
+import io
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 import numpy as np
+import pyarrow
+import pyarrow.parquet
+
+from gauntlet.errors import ArgumentError, DataError
+from gauntlet.readers.archives import members
+from gauntlet.resampling import resample
+from gauntlet.sentences import rank
 
 SAMPLE_RATE = 16_000
+SPLITS = ("train", "held_out", "test")
+COLUMNS = ("id", "domain", "split", "speaker", "text", "phonemes", "samples", "shard")
 
 
 @dataclass(frozen=True)
 class Utterance:
-    """One utterance: `waveform` is float32 [T] in [-1, 1] at 16 kHz, `text` normalised, `phonemes` IPA."""
+    """One utterance.
+
+    Attributes:
+        id: Unique in its corpus.
+        waveform: float32 [T] in [-1, 1] at 16 kHz.
+        text: Normalised.
+        domain: Who speaks where: "prompts", or a voice.
+        split: "train", "held_out" or "test".
+        speaker: Unique over the corpora.
+        phonemes: IPA, without stress.
+    """
 
     id: str
     waveform: np.ndarray
@@ -28,6 +49,113 @@ class Corpus:
 
     utterances: tuple[Utterance, ...]
 
+    def __len__(self) -> int:
+        return len(self.utterances)
+
+    @property
+    def domains(self) -> list[str]:
+        """The domains that there are, each once, in the order of their first utterance."""
+        return list(dict.fromkeys(one.domain for one in self.utterances))
+
+
+class Sound(NamedTuple):
+    """A sound file's content as one channel of 16 kHz, and the rate (Hz) and channels that it had."""
+
+    waveform: np.ndarray
+    source_hz: int
+    channels: int
+
+
+def decode(data: bytes, *, where: str) -> Sound:
+    """Decode WAV, FLAC, Ogg, MP3 or what else libsndfile reads: mixed down to one channel, resampled to 16 kHz.
+
+    Args:
+        data: The file's content.
+        where: File and record, for the error.
+
+    Raises:
+        DataError: No sound, no sample, or a value that is not finite.
+    """
+    import soundfile
+
+    if not data:
+        raise DataError(f"{where} must be a sound file; it is empty; an unfinished copy?")
+    try:
+        samples, source_hz = soundfile.read(io.BytesIO(data), dtype="float32", always_2d=True)
+    except (soundfile.LibsndfileError, RuntimeError, TypeError) as error:
+        reason = str(error).rpartition(": ")[2].strip()
+        raise DataError(f"{where} must be a whole sound file; {reason}; truncated, or not a sound?") from None
+    if not len(samples):
+        raise DataError(f"{where} must hold sound; it has 0 samples; an unfinished recording?")
+    if not np.isfinite(samples).all():
+        raise DataError(f"{where} must hold finite samples; it has NaN or infinity; a faulty conversion?")
+    mono = np.clip(samples.mean(axis=1, dtype=np.float32), -1, 1)
+    waveform = resample(mono, source_hz=source_hz, target_hz=SAMPLE_RATE)
+    return Sound(np.clip(waveform, -1, 1), source_hz, samples.shape[1])
+
+
+def read_waveform(source: Path | bytes, *, where: str | None = None) -> np.ndarray:
+    """Read a sound file as float32 [T] in [-1, 1] at 16 kHz.
+
+    Args:
+        source: A file, or its content.
+        where: File and record, for the error; the path where there is one.
+
+    Raises:
+        DataError: The file is missing, or is no sound that can be used.
+    """
+    if isinstance(source, bytes):
+        return decode(source, where=where or "the sound").waveform
+    try:
+        data = source.read_bytes()
+    except OSError as error:
+        raise DataError(f"{where or source} must be a sound file; {error.strerror}; misspelt?") from None
+    return decode(data, where=where or str(source)).waveform
+
+
+def read_manifest(folder: Path) -> pyarrow.Table:
+    """Read manifest.parquet of a built corpus.
+
+    Raises:
+        DataError: It is missing, no Parquet, or lacks a column.
+    """
+    path = folder / "manifest.parquet"
+    try:
+        table = pyarrow.parquet.read_table(path)
+    except (OSError, pyarrow.ArrowInvalid):
+        slip = "damaged" if path.exists() else "missing: wrong folder or an unfinished build"
+        raise DataError(f"{path} must be a manifest in Parquet; it is {slip}?") from None
+    if lacking := [name for name in COLUMNS if name not in table.column_names]:
+        raise DataError(f"{path} must have the columns {', '.join(COLUMNS)}; it lacks {lacking[0]}; another data set?")
+    return table
+
+
+def read_sounds(folder: Path, *, shards: Collection[str], ids: Collection[str]) -> dict[str, np.ndarray]:
+    """Decode the FLAC of some utterances out of a corpus's shards.
+
+    Args:
+        folder: Where the shards lie.
+        shards: Names of the tars to look into.
+        ids: Keys of the utterances.
+
+    Returns:
+        float32 [T] at 16 kHz by key.
+
+    Raises:
+        DataError: A shard is missing or truncated, a sound is damaged, or an utterance is in none of the shards.
+    """
+    wanted, found = set(ids), {}
+    for shard in sorted(set(shards)):
+        if not (folder / shard).is_file():
+            raise DataError(f"{folder / shard} must be there, as the manifest says; it is not; an unfinished build?")
+        for member in members(folder / shard, "*.flac"):
+            key = str(PurePosixPath(member.name).with_suffix(""))
+            if key in wanted:
+                found[key] = decode(member.data, where=f"{folder / shard}: {member.name}").waveform
+    if lost := sorted(wanted - set(found)):
+        raise DataError(f"{folder}: the shards must hold {lost[0]}, as the manifest says; they do not; a mixed build?")
+    return found
+
 
 def read_corpus(
     folder: Path,
@@ -37,10 +165,46 @@ def read_corpus(
     limit: int | None = None,
     seed: int = 0,
 ) -> Corpus:
-    """Read a split; `limit` utterances of each domain, drawn by `seed`; `domains` None means all."""
-    raise NotImplementedError
+    """Read a split of the corpora that `speech.build` writes.
+
+    Args:
+        folder: The built data set.
+        domains: Which to read; None for all.
+        split: "train", "held_out" or "test".
+        limit: At most so many utterances of each domain, drawn by the seed; None for all.
+        seed: Of the draw, which depends on the utterances' ids alone.
+
+    Returns:
+        The utterances in the manifest's order.
+
+    Raises:
+        ArgumentError: No such split or domain, or a limit below 1.
+        DataError: The data set is damaged.
+    """
+    if split not in SPLITS:
+        raise ArgumentError(f"split must be one of {', '.join(SPLITS)}; got {split!r}; misspelt?")
+    if limit is not None and limit < 1:
+        raise ArgumentError(f"limit must be at least 1, or None for all; got {limit}")
+    rows = read_manifest(folder).to_pylist()
+    known = dict.fromkeys(row["domain"] for row in rows)
+    if unknown := [name for name in domains or () if name not in known]:
+        raise ArgumentError(f"domains must be among {', '.join(known)}; got {unknown[0]!r}; misspelt?")
+    chosen: list[dict] = []
+    for domain in domains if domains is not None else known:
+        inside = [row for row in rows if row["domain"] == domain and row["split"] == split]
+        chosen += sorted(inside, key=lambda row: rank(row["id"], seed=seed))[:limit]
+    names = {row["id"] for row in chosen}
+    sounds = read_sounds(folder, shards={row["shard"] for row in chosen}, ids=names)
+    return Corpus(tuple(_utterance(row, sounds[row["id"]]) for row in rows if row["id"] in names))
 
 
-def read_waveform(source: Path | bytes, *, where: str | None = None) -> np.ndarray:
-    """Read a sound file as float32 mono [T] at 16 kHz."""
-    raise NotImplementedError
+def _utterance(row: dict, waveform: np.ndarray) -> Utterance:
+    return Utterance(
+        id=row["id"],
+        waveform=waveform,
+        text=row["text"],
+        domain=row["domain"],
+        split=row["split"],
+        speaker=row["speaker"],
+        phonemes=tuple(row["phonemes"]),
+    )
