@@ -2,13 +2,19 @@
 
 import re
 
-ONES = (
+_ONES = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
     "seventeen eighteen nineteen"
-).split()
-TENS = ["", "", *"twenty thirty forty fifty sixty seventy eighty ninety".split()]
-SCALES = ["", *"thousand million billion trillion quadrillion".split()]
-ORDINALS = {"one": "first", "two": "second", "three": "third", "five": "fifth", "eight": "eighth"} | {
+)
+_TENS = "zero ten twenty thirty forty fifty sixty seventy eighty ninety"
+ONES, TENS = _ONES.split(), _TENS.split()
+SCALES = ["", "thousand", "million", "billion", "trillion", "quadrillion"]
+ORDINALS = {
+    "one": "first",
+    "two": "second",
+    "three": "third",
+    "five": "fifth",
+    "eight": "eighth",
     "nine": "ninth",
     "twelve": "twelfth",
 }
@@ -74,7 +80,7 @@ def year(number: int) -> str:
     ('nineteen eighty one', 'nineteen hundred', 'nineteen oh five', 'two thousand seven', 'twenty fourteen')
     """
     century, rest = divmod(number, 100)
-    if 2000 <= number < 2010 or number == 1000:
+    if 2000 <= number < 2010:
         return cardinal(number)
     tail = "hundred" if rest == 0 else f"oh {ONES[rest]}" if rest < 10 else cardinal(rest)
     return f"{cardinal(century)} {tail}"
@@ -96,7 +102,7 @@ def _int(text: str) -> int:
 def _money(found: re.Match) -> str:
     whole, cents, decimals, scale = found[2], found[3], found[4], found[5]
     name, part = CURRENCIES[found[1]]
-    plural = name if name == "pounds" else f"{name}s"
+    plural = f"{name}s"
     if scale or decimals:
         fraction = f" point {digits(cents or decimals)}" if cents or decimals else ""
         return f" {cardinal(_int(whole))}{fraction} {scale or ''} {plural} "
@@ -144,8 +150,8 @@ RULES = (
 def spell_numbers(text: str) -> str:
     """Put every number of a text into words; other characters stay, blanks may double.
 
-    >>> " ".join(spell_numbers("$5.50 for 3 of the 1980s' 28.8 kilobit modems, 50% off on the 2nd").split())
-    "five dollars and fifty cents for three of the nineteen eighties ' twenty eight point eight kilobit modems, fifty percent off on the second"
+    >>> " ".join(spell_numbers("$5.50 for 3 of the 1980s' modems, 50% off on the 2nd").split())
+    "five dollars and fifty cents for three of the nineteen eighties ' modems, fifty percent off on the second"
     """
     for pattern, words in RULES:
         text = pattern.sub(words, text)

@@ -66,6 +66,14 @@ class Sound(NamedTuple):
     channels: int
 
 
+class SoundError(DataError):
+    """A sound that cannot be used; `reason` names why in a few words, to be counted."""
+
+    def __init__(self, where: str, rule: str, *, reason: str, slip: str) -> None:
+        self.reason = reason
+        super().__init__(f"{where} must {rule}; it has {reason}; {slip}?")
+
+
 def decode(data: bytes, *, where: str) -> Sound:
     """Decode WAV, FLAC, Ogg, MP3 or what else libsndfile reads: mixed down to one channel, resampled to 16 kHz.
 
@@ -74,21 +82,21 @@ def decode(data: bytes, *, where: str) -> Sound:
         where: File and record, for the error.
 
     Raises:
-        DataError: No sound, no sample, or a value that is not finite.
+        SoundError: No sound, no sample, or a value that is not finite.
     """
     import soundfile
 
     if not data:
-        raise DataError(f"{where} must be a sound file; it is empty; an unfinished copy?")
+        raise SoundError(where, "be a sound file", reason="no content", slip="missing, or an unfinished copy")
     try:
         samples, source_hz = soundfile.read(io.BytesIO(data), dtype="float32", always_2d=True)
-    except (soundfile.LibsndfileError, RuntimeError, TypeError) as error:
-        reason = str(error).rpartition(": ")[2].strip()
-        raise DataError(f"{where} must be a whole sound file; {reason}; truncated, or not a sound?") from None
+    except (soundfile.LibsndfileError, RuntimeError, TypeError):
+        slip = "truncated, or no WAV, FLAC, Ogg or MP3"
+        raise SoundError(where, "be a whole sound file", reason="no readable sound", slip=slip) from None
     if not len(samples):
-        raise DataError(f"{where} must hold sound; it has 0 samples; an unfinished recording?")
+        raise SoundError(where, "hold sound", reason="0 samples", slip="an unfinished recording")
     if not np.isfinite(samples).all():
-        raise DataError(f"{where} must hold finite samples; it has NaN or infinity; a faulty conversion?")
+        raise SoundError(where, "hold finite samples", reason="NaN or infinity", slip="a faulty conversion")
     mono = np.clip(samples.mean(axis=1, dtype=np.float32), -1, 1)
     waveform = resample(mono, source_hz=source_hz, target_hz=SAMPLE_RATE)
     return Sound(np.clip(waveform, -1, 1), source_hz, samples.shape[1])

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gauntlet.errors import DataError
-from gauntlet.readers.speech import decode
+from gauntlet.readers.speech import SoundError, decode
 
 SOUNDS = (".flac", ".wav", ".mp3", ".ogg", ".opus")
 
@@ -64,15 +64,9 @@ def recording(data: bytes, *, name: str, where: str, raw_text: str | None, speak
         return Excluded("no transcript", name)
     try:
         sound = decode(data, where=where)
-    except DataError as error:
-        return Excluded(_reason(str(error)), name)
+    except SoundError as error:
+        return Excluded(error.reason, name)
     return Recording(name, sound.waveform, raw_text, speaker, sound.source_hz, sound.channels)
-
-
-def _reason(message: str) -> str:
-    """Name what `decode` found wrong."""
-    reasons = {"empty": "an empty file", "0 samples": "no samples", "NaN": "samples that are not finite"}
-    return next((reason for sign, reason in reasons.items() if sign in message), "not a sound")
 
 
 def read_bytes(path: Path) -> bytes:
