@@ -119,12 +119,12 @@ def faded() -> dict:
     return {"condition": {"param": "chosen", "value": 1}, "value": 0.12}
 
 
-def colour(series: str, names: list[str], *, quiet: tuple[str, ...] = ()) -> dict:
-    """Give each name a colour, grey to the quiet ones; the legend takes as many columns as the width holds."""
+def colour(series: str, names: list[str], *, quiet: tuple[str, ...] = (), axis_px: int = AXIS_PX) -> dict:
+    """Give each name a colour, grey to the quiet ones; the legend takes the columns that fit beside the axis."""
     colours = dict(zip([name for name in names if name not in quiet], cycle(SERIES), strict=False))
     scale = {"domain": names, "range": [colours.get(name, SOFT) for name in names]}
     entry = LETTER_PX * max(map(len, names), default=1) + SYMBOL_PX
-    legend = {"columns": {"expr": f"max(1, floor(({ROOM} - {AXIS_PX}) / {entry}))"}}
+    legend = {"columns": {"expr": f"max(1, floor(({ROOM} - {axis_px}) / {entry}))"}}
     return {"field": series, "type": "nominal", "scale": scale, "legend": legend}
 
 
@@ -139,6 +139,7 @@ def dots(
     axis: str,
     about: str,
     dot_px: int = DOT_PX,
+    axis_px: int = AXIS_PX,
 ) -> dict:
     """Draw one dot with its interval for each series in each group, groups down the page.
 
@@ -152,12 +153,13 @@ def dots(
         axis: Title of the number's axis, with its unit.
         about: One sentence for a reader who cannot see the chart.
         dot_px: Height of one series within a group; less than the default where groups are many.
+        axis_px: Width of the groups' names; more than the default where they are long and the series many.
     """
     names = list(names)
     place = {
         "y": {"field": "group", "type": "nominal", "sort": list(groups), "title": None} | BANDS,
         "yOffset": {"field": "series", "type": "nominal", "sort": names},
-        "color": colour("series", names, quiet=quiet),
+        "color": colour("series", names, quiet=quiet, axis_px=axis_px),
         "opacity": faded(),
     }
     number = {"type": "quantitative", "title": axis, "axis": {"tickCount": 6}}

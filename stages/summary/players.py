@@ -68,10 +68,10 @@ class Clip:
 
 @dataclass(frozen=True)
 class Part:
-    """Words of a transcript that are, or are not, those of the text it is compared with."""
+    """Words of a transcript beside the text it is compared with: "same", "other" than there, or "missing" here."""
 
     text: str
-    changed: bool
+    kind: str
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,8 @@ class Heard:
 
     Attributes:
         listener: Its name.
-        transcripts: For each clip its words, split where they leave the spoken text; None where it was not asked.
+        transcripts: For each clip its words, split where they leave the spoken text, and the words it lacks; None
+            where it was not asked.
         note: What follows from them, such as "the attack succeeded"; may be empty.
     """
 
@@ -233,16 +234,17 @@ def fitting(rows: Iterable[PlayerRow], *, letters: int, most: int) -> tuple[Play
 def compare(transcript: str, spoken: str) -> tuple[Part, ...]:
     """Split a transcript where its words leave those of another text.
 
-    >>> [(part.text, part.changed) for part in compare("turn on the light", "turn off the light")]
-    [('turn', False), ('on', True), ('the light', False)]
+    >>> [(part.text, part.kind) for part in compare("turn on a light", "please turn on the light")]
+    [('please', 'missing'), ('turn on', 'same'), ('a', 'other'), ('light', 'same')]
     """
     heard, said = transcript.split(), spoken.split()
-    blocks = difflib.SequenceMatcher(a=said, b=heard, autojunk=False).get_opcodes()
-    return tuple(
-        Part(text=" ".join(heard[start:end]), changed=kind != "equal")
-        for kind, _, _, start, end in blocks
-        if end > start
-    )
+    parts = []
+    for kind, begin, end, *here in difflib.SequenceMatcher(a=said, b=heard, autojunk=False).get_opcodes():
+        if kind == "delete":
+            parts.append(Part(text=" ".join(said[begin:end]), kind="missing"))
+        else:
+            parts.append(Part(text=" ".join(heard[slice(*here)]), kind="same" if kind == "equal" else "other"))
+    return tuple(parts)
 
 
 def heard_by(listener: str, transcripts: Mapping[str, str], *, labels: Iterable[str], spoken: str) -> Heard:

@@ -8,7 +8,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from PIL import Image
 
 WINDOW_S, HOP_S = 0.025, 0.005
-RANGE_DB = 75.0
+RANGE_DB = 70.0
 """Quieter than the loudest sound of the row by this much is not drawn."""
 WIDTH_PX, HEIGHT_PX = 360, 112
 INK = ((244, 244, 242), (176, 199, 222), (74, 130, 188), (19, 66, 120), (10, 22, 40))

@@ -97,7 +97,7 @@ def finding(scores: list[Score]) -> str:
     if carried:
         best, name, edit, victim = max(carried, key=lambda each: each[0].value)
         said.append(
-            f"Carries over best: {edit} to {words(victim)} with {words(name)}, {_percent(best)} "
+            f"Carries over best: {edit} to {words(victim)} in the setting {words(name)}, {_percent(best)} "
             f"{span(best.low, best.high)} of {best.n}."
         )
     if noise:
@@ -186,7 +186,7 @@ def _beside_noise(found: list[tuple[str, TransAudio]]) -> Chart | None:
         return None
     return Chart(
         name="transaudio-noise",
-        title=f"Success of {words(name)} beside noise",
+        title=f"Success beside noise: {words(name)}",
         caption="Dot: share of clips in which the word is heard as the edit wants it. Bar: its interval over clips.",
         spec=dots(
             rows,
@@ -196,7 +196,7 @@ def _beside_noise(found: list[tuple[str, TransAudio]]) -> Chart | None:
             group="edit and victim",
             series="made of",
             axis="success, the word (%)",
-            about=f"Success of {words(name)} by edit and victim, beside noise of the same level.",
+            about=f"Success of the setting {words(name)} by edit and victim, beside noise of the same level.",
             dot_px=9,
         ),
         columns={

@@ -13,9 +13,12 @@ REFERENCES = ("whisper",)
 """Recognisers that no method trained here; they stay grey."""
 COMPARED = ("plain", "wapat")
 """Variants that the overview always shows."""
-CLEAN, DOMAINS, CORRUPTIONS = "clean", "mean of the domains", "mean of the corruptions"
+CLEAN, DOMAINS, CORRUPTIONS = "clean", "mean of unseen domains", "mean of the corruptions"
 FEATURES, WAVEFORMS = "PGD on features", "PGD on waveforms"
 LARGEST_DOT_PX = 14
+AXES = {"feature": "eps (standard deviations of the features)", "waveform": "eps (on samples in [-1, 1])"}
+AXIS_PX = 170
+"""Width of the names of domains and tests."""
 GROUP_PX = 110
 """Height of a group of dots before they shrink."""
 
@@ -73,7 +76,7 @@ def finding(scores: list[Score]) -> str:
     variants = [each for each in ranked(scores) if each[0] not in REFERENCES]
     if not variants:
         return ""
-    said = [f"Lowest word error rate over the domains: {_against_plain(variants, 'mean_of_domains')}."]
+    said = [f"Lowest word error rate over unseen domains: {_against_plain(variants, 'mean_of_domains')}."]
     if any(found.mean_of_corruptions for _, found in variants):
         said.append(f"Over the corruptions: {_against_plain(variants, 'mean_of_corruptions')}.")
     attacked = [(name, found) for name, found in variants if found.feature_pgd]
@@ -173,6 +176,7 @@ def _variants(found: list[tuple[str, Wapat]]) -> Chart:
             axis="word error rate (%)",
             about="Word error rate of each variant on clean speech, over domains, over corruptions and under attack.",
             dot_px=_dot_px(len(found)),
+            axis_px=AXIS_PX,
         ),
         columns={"name": "Variant"}
         | {part: f"{part[0].upper()}{part[1:]} (%)" for part in groups}
@@ -245,6 +249,7 @@ def _domains(found: list[tuple[str, Wapat]]) -> Chart:
             axis="word error rate (%)",
             about="Word error rate of each variant on each domain.",
             dot_px=_dot_px(len(found)),
+            axis_px=AXIS_PX,
         ),
         columns={"group": "Domain", "series": "Variant", "value": "WER (%)", "range": "Interval", "n": "Utterances"},
         rows=rows,
@@ -276,7 +281,7 @@ def _attack(slug: str, title: str, attacks: dict[str, list[Attack]]) -> Chart | 
             rows,
             names=names,
             quiet=loudest(names),
-            x="eps",
+            x=AXES[slug],
             y="word error rate (%)",
             about=f"Word error rate of each variant over the budget of {title}.",
             series="variant",
