@@ -1,0 +1,291 @@
+"""Corpora of speech: human prompts, synthetic voices that read sentences of real reviews, and folders of the user's.
+
+No sentence stands in two splits, whoever says it; near-equal sentences are dealt together. What cannot be used is in
+excluded.parquet by name and in counts.json by reason.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, NonNegativeInt
+
+from gauntlet.errors import ArgumentError, DataError
+from gauntlet.readers.archives import origin
+from gauntlet.readers.folders import named_folder
+from gauntlet.readers.speech import SPLITS
+from gauntlet.readers.speech_corpora import Excluded
+from gauntlet.readers.speech_prompts import read_prompts, read_reviews
+from gauntlet.readers.speech_tables import READERS
+from gauntlet.sentences import rank
+from gauntlet.synthesis import check_voice
+from gauntlet.transcripts import NORMALIZER, normalize
+from stages import CountSpan, Out, Ratio
+from stages import Params as StageParams
+from stages.files import write_json
+from stages.machine import parallel
+from stages.progress import track
+from stages.speech.clips import (
+    Clip,
+    Limits,
+    Line,
+    Said,
+    Tempo,
+    cast,
+    deal,
+    human,
+    is_sentence,
+    read_aloud,
+    readable,
+    ready,
+)
+from stages.speech.shards import Shards, write_samples, write_table
+
+PROMPTS = "prompts"
+
+
+def _voice(name: str) -> str:
+    check_voice(name)
+    return name
+
+
+def _known_splits(value: dict) -> dict:
+    if unknown := sorted(set(value) - set(SPLITS)):
+        raise ArgumentError(f"must name splits among {', '.join(SPLITS)}; got {unknown[0]}; misspelt?")
+    return value
+
+
+def _whole(shares: dict[str, float]) -> dict[str, float]:
+    if sorted(shares) != sorted(SPLITS) or abs(sum(shares.values()) - 1) > 1e-6:
+        raise ArgumentError(f"must give {', '.join(SPLITS)} shares that sum to 1; got {shares}")
+    return shares
+
+
+VoiceName = Annotated[str, AfterValidator(_voice)]
+
+
+class Voice(StageParams):
+    """A synthetic domain.
+
+    Attributes:
+        voice: One of espeak-ng's, with a variant or without: "en-gb+f3".
+        lines: How many sentences of each split it says; a voice without `train` is an unseen domain.
+    """
+
+    voice: VoiceName
+    lines: Annotated[dict[str, NonNegativeInt], AfterValidator(_known_splits)]
+
+
+class Folder(StageParams):
+    """A corpus of the user's.
+
+    Attributes:
+        layout: Key of `gauntlet.readers.speech_tables.READERS`.
+        folder: Name in raw.folder.
+        splits: Part of the corpus by split, such as {train: train-clean-100, test: test-other}.
+        voice: Accent in which its phonemes are written.
+        licence: Of the recordings.
+        limit: At most so many utterances of each split, from the first; null for all.
+    """
+
+    layout: Literal["librispeech", "folder", "parquet", "esb", "fairseq"]
+    folder: str
+    splits: Annotated[dict[str, str], AfterValidator(_known_splits)]
+    voice: VoiceName = "en-us"
+    licence: str
+    limit: int | None = Field(default=None, ge=1)
+
+
+class Params(StageParams):
+    """What is built.
+
+    Attributes:
+        seed: Of splits, order, rate and pitch.
+        shares: Of the sentences, by split.
+        words: Least and most words of a sentence that a voice reads.
+        seconds: Least and most of a recording.
+        least_db: Level that a recording must reach for a tenth of a second, dB of full scale.
+        rate_wpm: Least and most words a minute of a voice.
+        pitch: Least and most of its pitch, 0..100.
+        prompts_voice: Accent in which the phonemes of the human prompts are written.
+        voices: Synthetic domains; `espeak_` is put before their names.
+        corpora: The user's own, each a domain of its name.
+        samples: Loose clips for people to hear.
+    """
+
+    seed: int
+    shares: Annotated[dict[str, Ratio], AfterValidator(_whole)]
+    words: CountSpan
+    seconds: tuple[float, float]
+    least_db: float = Field(le=0)
+    rate_wpm: CountSpan
+    pitch: CountSpan
+    prompts_voice: VoiceName
+    voices: dict[str, Voice]
+    corpora: dict[str, Folder]
+    samples: int = Field(ge=0)
+
+
+class Tally:
+    """What was used, changed and left out, by source."""
+
+    def __init__(self) -> None:
+        self.excluded: list[dict[str, str]] = []
+        self.counts: dict[str, Counter[str]] = defaultdict(Counter)
+
+    def leave_out(self, source: str, one: Excluded) -> None:
+        """Name a record that cannot be used."""
+        self.excluded.append({"source": source, "reason": one.reason, "name": one.name})
+
+    def take(self, source: str, said: Said) -> None:
+        """Count what was done to a recording and its text."""
+        self.counts[source].update(f"text: {change}" for change in said.changes)
+        self.counts[source].update([f"sound: {said.recording.source_hz} Hz"])
+        self.counts[source].update(["sound: mixed down"] if said.recording.channels > 1 else [])
+
+    def reasons(self) -> dict[str, dict[str, int]]:
+        """Count the records left out by source and reason."""
+        found: dict[str, Counter[str]] = defaultdict(Counter)
+        for row in self.excluded:
+            found[row["source"]][row["reason"]] += 1
+        return found
+
+
+def run(params: Params, *, prompts: Path, transcripts: Path, sentences: Path, folders: Path, corpora: Out) -> None:
+    """Write shards, manifest, what was left out, counts and samples."""
+    tally = Tally()
+    recorded = list(_kept(ready(read_prompts(prompts, transcripts), limits=_limits(params)), PROMPTS, tally))
+    texts = list(_kept(readable(read_reviews(sentences), words=params.words), "reviews", tally))
+    splits = deal([*(said.text for said in recorded), *map(normalize, texts)], shares=params.shares, seed=params.seed)
+    for said in recorded:
+        tally.take(PROMPTS, said)
+    about = origin(prompts)
+    speak = partial(human, domain=PROMPTS, voice=params.prompts_voice, source=about.package, licence=about.licence)
+    said_by_people = parallel(_Human(speak, splits), recorded, what="prompts")
+    corpora.mkdir(parents=True)
+    shards, shown = Shards(corpora), _Samples()
+    for clip in [*said_by_people, *_synthetic(params, texts, splits=splits, sentences=sentences)]:
+        _add(clip, shards=shards, shown=shown)
+    for name, folder in params.corpora.items():
+        path = named_folder(folders, folder.folder)
+        for clip in _own(name, folder, path=path, limits=_limits(params), splits=splits, tally=tally):
+            _add(clip, shards=shards, shown=shown)
+    shards.close()
+    write_table(corpora / "excluded.parquet", tally.excluded or [{"source": "", "reason": "", "name": ""}])
+    write_samples(corpora / "samples", shown.pick(params.samples))
+    write_json(corpora / "counts.json", _counts(shards.rows, tally))
+
+
+class _Human:
+    """Makes a recording's clip in its split; a short text only trains."""
+
+    def __init__(self, make: partial, splits: Mapping[str, str]) -> None:
+        self.make, self.splits = make, splits
+
+    def __call__(self, said: Said) -> Clip:
+        return self.make(said, split=self.splits.get(said.text, "train"))
+
+
+def _limits(params: Params) -> Limits:
+    return Limits(least_s=params.seconds[0], most_s=params.seconds[1], least_db=params.least_db)
+
+
+def _kept(records: Iterator, source: str, tally: Tally) -> Iterator:
+    for record in records:
+        if isinstance(record, Excluded):
+            tally.leave_out(source, record)
+        else:
+            yield record
+
+
+def _synthetic(params: Params, texts: list[str], *, splits: Mapping[str, str], sentences: Path) -> list[Clip]:
+    pool: dict[str, list[str]] = {split: [] for split in SPLITS}
+    for text in sorted(texts, key=lambda text: rank(normalize(text), seed=params.seed + 1)):
+        pool[splits[normalize(text)]].append(text)
+    voices = {f"espeak_{name}": (voice.voice, voice.lines) for name, voice in params.voices.items()}
+    about = origin(sentences)
+    work = partial(
+        read_aloud,
+        tempo=Tempo(params.rate_wpm, params.pitch),
+        seed=params.seed,
+        source=f"espeak-ng, {about.package}",
+        licence=about.licence,
+    )
+    lines: list[Line] = cast(pool, voices=voices)
+    return parallel(work, lines, what="lines")
+
+
+def _own(
+    name: str, folder: Folder, *, path: Path, limits: Limits, splits: dict[str, str], tally: Tally
+) -> Iterator[Clip]:
+    """Read a corpus of the user's, what is tested on first; a sentence that another split has is left out."""
+    seen: set[str] = set()
+    for split in sorted(folder.splits, key=SPLITS.index, reverse=True):
+        records = ready(READERS[folder.layout](path, folder.splits[split]), limits=limits)
+        count = 0
+        for said in track(_kept(records, name, tally), what=f"{name} {split}"):
+            sentence = is_sentence(said.text)
+            if sentence and splits.setdefault(said.text, split) != split:
+                tally.leave_out(name, Excluded("a sentence of another split", said.recording.name))
+                continue
+            clip = human(
+                said, domain=name, split=split, voice=folder.voice, source=folder.folder, licence=folder.licence
+            )
+            if clip.id in seen:
+                tally.leave_out(name, Excluded("a name twice", said.recording.name))
+                continue
+            seen.add(clip.id)
+            tally.take(name, said)
+            yield clip
+            count += 1
+            if count == folder.limit:
+                break
+    if not seen:
+        raise DataError(
+            f"{path}: the corpus {name} must have records that can be used; all were left out; wrong layout?"
+        )
+
+
+class _Samples:
+    """Keeps the first clips of each domain, test before train, for people to hear."""
+
+    def __init__(self) -> None:
+        self.first: dict[str, list[Clip]] = defaultdict(list)
+
+    def see(self, clip: Clip, *, most: int = 24) -> None:
+        """Remember a sentence."""
+        if clip.kind == "sentence" and clip.split == "test" and len(self.first[clip.domain]) < most:
+            self.first[clip.domain].append(clip)
+
+    def pick(self, count: int) -> list[tuple[dict, bytes]]:
+        """Return `count` clips, the domains in turn."""
+        turns = [clips[turn] for turn in range(24) for clips in self.first.values() if turn < len(clips)]
+        return [(clip.row(), clip.flac) for clip in sorted(turns[:count], key=lambda clip: clip.id)]
+
+
+def _add(clip: Clip, *, shards: Shards, shown: _Samples) -> None:
+    shards.add(clip.row(), clip.flac)
+    shown.see(clip)
+
+
+def _counts(rows: list[dict], tally: Tally) -> dict[str, object]:
+    utterances: dict[str, Counter[str]] = defaultdict(Counter)
+    seconds: dict[str, Counter[str]] = defaultdict(Counter)
+    for row in rows:
+        utterances[row["domain"]][row["split"]] += 1
+        seconds[row["domain"]][row["split"]] += row["seconds"]
+    return {
+        "normalizer": NORMALIZER,
+        "utterances": utterances,
+        "seconds": {name: {split: round(sum_, 1) for split, sum_ in one.items()} for name, one in seconds.items()},
+        "kinds": Counter(row["kind"] for row in rows),
+        "changes": tally.counts,
+        "excluded": tally.reasons(),
+        "phonemes": Counter(symbol for row in rows for symbol in row["phonemes"]),
+        "sentences": {
+            split: len({row["text"] for row in rows if row["split"] == split and row["kind"] == "sentence"})
+            for split in SPLITS
+        },
+    }
