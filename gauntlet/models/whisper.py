@@ -9,12 +9,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from gauntlet.errors import ArgumentError
-from gauntlet.models.recognizer import Features
 from gauntlet.models.whisper_decoder import Cache, DecoderShape, WhisperDecoder
-from gauntlet.models.whisper_encoder import EncoderShape, WhisperFront
+from gauntlet.models.whisper_encoder import EncoderShape, Heard, WhisperFront
 from gauntlet.transcripts import normalize
 
-SILENCE_S = 1.0
+NEAR, STRIDE = 50, 8
 TOKENS_A_SECOND = 12
 """More than fast speech has; a decoder that runs in circles is stopped there."""
 
@@ -51,15 +50,16 @@ class Rules:
 class Whisper(nn.Module):
     """A `Transcriber`: frozen weights, evaluation mode.
 
-    Whisper was made for utterances padded to 30 s. Here an utterance is followed by `silence_s` of silence alone, which
-    costs a fraction; what is said does not depend on the other utterances of the batch.
+    Whisper was made for utterances padded to 30 s, and without the silence it says them again and again. Here most of
+    the silence is thinned out, see `WhisperFront.listen`; the other utterances of a batch change nothing.
 
     Args:
         encoder: Its sizes.
         decoder: Its sizes.
         rules: Of its tokens.
         tokenizer: Of its vocabulary.
-        silence_s: Silence after each utterance, s; 30 pads all to 30 s, as it was trained.
+        near: Frames of 20 ms of silence after an utterance that are kept.
+        stride: Of the rest every so many-th is kept; 1 keeps all.
     """
 
     def __init__(
@@ -69,15 +69,16 @@ class Whisper(nn.Module):
         *,
         rules: Rules,
         tokenizer: Tokenizer,
-        silence_s: float = SILENCE_S,
+        near: int = NEAR,
+        stride: int = STRIDE,
     ) -> None:
         super().__init__()
-        if not silence_s >= 0:
-            raise ArgumentError(f"silence_s must be at least 0; got {silence_s:g}")
+        if near < 0 or stride < 1:
+            raise ArgumentError(f"near must be at least 0 and stride at least 1; got {near}, {stride}")
         self.front = WhisperFront(encoder, layers=encoder.layers)
         self.layer_norm = nn.LayerNorm(encoder.width)
         self.decoder = WhisperDecoder(decoder)
-        self.rules, self.tokenizer, self.silence_s = rules, tokenizer, silence_s
+        self.rules, self.tokenizer, self.near, self.stride = rules, tokenizer, near, stride
         self.positions = decoder.positions
         banned = torch.zeros(decoder.tokens, dtype=torch.bool)
         banned[list(rules.never)] = True
@@ -88,10 +89,10 @@ class Whisper(nn.Module):
         self.register_buffer("banned_first", first, persistent=False)
         self.requires_grad_(False).eval()
 
-    def heard(self, waveform: Tensor, lengths: Tensor) -> Features:
+    def heard(self, waveform: Tensor, lengths: Tensor) -> Heard:
         """Return the encoder's output, B x F x D, differentiable in the waveform."""
-        features = self.front(waveform, lengths, silence=round(self.silence_s * 50))
-        return features.of(self.layer_norm(features.values))
+        values, bias = self.front.listen(waveform, lengths, near=self.near, stride=self.stride)
+        return Heard(self.layer_norm(values), bias)
 
     def waveform_loss(self, waveform: Tensor, lengths: Tensor, texts: Sequence[str]) -> Tensor:
         """Measure how improbable each text is, told the right tokens so far.
@@ -149,7 +150,7 @@ class Whisper(nn.Module):
                         going.append(place)
             if len(going) < len(alive):
                 kept = torch.tensor(going, dtype=torch.long, device=waveform.device)
-                best, heard = best[kept], Features(heard.values[kept], heard.frames[kept])
+                best, heard = best[kept], Heard(heard.values[kept], heard.bias[kept])
                 cache.take(kept)
             alive, tokens = [alive[place] for place in going], best[:, None]
         return [self.tokenizer.decode(row) for row in rows]

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from gauntlet.models.recognizer import Features
+from gauntlet.models.whisper_encoder import Heard
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class DecoderLayer(nn.Module):
         self.fc1 = nn.Linear(shape.width, shape.hidden)
         self.fc2 = nn.Linear(shape.hidden, shape.width)
 
-    def forward(self, x: Tensor, heard: Features, *, cache: Cache, place: int) -> Tensor:
+    def forward(self, x: Tensor, heard: Heard, *, cache: Cache, place: int) -> Tensor:
         """Return B x N x D for the tokens x; keys and values are kept in the cache under this layer's place."""
         normed = self.self_attn_layer_norm(x)
         keys, values = self.self_attn.project(normed)
@@ -94,7 +94,7 @@ class DecoderLayer(nn.Module):
         if place not in cache.heard:
             cache.heard[place] = self.encoder_attn.project(heard.values)
         normed = self.encoder_attn_layer_norm(x)
-        x = x + self.encoder_attn(normed, *cache.heard[place], mask=heard.mask[:, None, None])
+        x = x + self.encoder_attn(normed, *cache.heard[place], mask=heard.bias[:, None, None])
         return x + self.fc2(functional.gelu(self.fc1(self.final_layer_norm(x))))
 
 
@@ -112,7 +112,7 @@ class WhisperDecoder(nn.Module):
         self.layers = nn.ModuleList(DecoderLayer(shape) for _ in range(shape.layers))
         self.layer_norm = nn.LayerNorm(shape.width)
 
-    def forward(self, tokens: Tensor, heard: Features, *, cache: Cache | None = None) -> Tensor:
+    def forward(self, tokens: Tensor, heard: Heard, *, cache: Cache | None = None) -> Tensor:
         """Return the scores of the next token.
 
         Args:

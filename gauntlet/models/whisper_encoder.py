@@ -3,8 +3,11 @@
 Weights have the names that transformers gives them, so that `load_state_dict` takes either's.
 """
 
+import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -34,6 +37,18 @@ class EncoderShape:
     positions: int = 1500
 
 
+class Heard(NamedTuple):
+    """What a decoder attends to.
+
+    Attributes:
+        values: float, B x F x D.
+        bias: float, B x F, added to the attention on each frame: the log of how many it stands for, -inf for none.
+    """
+
+    values: Tensor
+    bias: Tensor
+
+
 class Attention(nn.Module):
     """Self-attention over an utterance's own frames."""
 
@@ -46,7 +61,7 @@ class Attention(nn.Module):
         self.out_proj = nn.Linear(shape.width, shape.width)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        """Mix the frames of x, B x F x D, where the bool mask, B x F, is true."""
+        """Mix the frames of x, B x F x D; the mask, B x F, is bool, true where a frame counts, or added."""
         q, k, v = (
             linear(x).unflatten(2, (self.heads, -1)).transpose(1, 2)
             for linear in (self.q_proj, self.k_proj, self.v_proj)
@@ -68,7 +83,7 @@ class EncoderLayer(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        """Return B x F x D for x of the same shape and a bool mask B x F."""
+        """Return B x F x D for x of the same shape and a mask B x F, bool or added."""
         x = x + self.dropout(self.self_attn(self.self_attn_layer_norm(x), mask))
         return x + self.dropout(self.fc2(functional.gelu(self.fc1(self.final_layer_norm(x)))))
 
@@ -90,33 +105,65 @@ class WhisperFront(nn.Module):
         self.layers = nn.ModuleList(EncoderLayer(shape) for _ in range(layers))
         self.requires_grad_(False)
 
-    def forward(self, waveform: Tensor, lengths: Tensor, *, silence: int = 0) -> Features:
-        """Compute features, differentiable in the waveform.
+    def forward(self, waveform: Tensor, lengths: Tensor) -> Features:
+        """Compute the features of each utterance alone, with nothing after its end.
 
         Args:
             waveform: float32, B x T in [-1, 1], 16,000 Hz.
             lengths: int64, [B], samples.
-            silence: Frames of silence that count as part of every utterance, at its end; what would not fit into the
-                position table is dropped.
 
         Returns:
-            B x F x D, a frame every 20 ms.
+            B x F x D, a frame every 20 ms, differentiable in the waveform.
 
         Raises:
             ArgumentError: The batch is longer than the position table, 30 s.
         """
-        size = -(-waveform.shape[1] // 320)
-        if not 1 <= size <= self.shape.positions:
-            raise ArgumentError(f"a batch must last 1..{self.shape.positions} frames of 20 ms; got {size}; not cut up?")
-        size = min(size + silence, self.shape.positions)
-        # One mel frame more than the last output sees, so that the convolutions never see where the batch ends.
-        mel = log_mel(waveform, lengths, size=2 * size + 1, mels=self.shape.mels)
-        x = functional.gelu(self.conv2(functional.gelu(self.conv1(mel.values)))).transpose(1, 2)[:, :size]
-        frames = ((mel.frames + 1) // 2 + silence).clamp(max=size)
-        features = Features(x + self.embed_positions.weight[:size], frames)
+        x, frames = self._convolved(waveform, lengths, extra=0)
+        features = Features(x + self.embed_positions.weight[: x.shape[1]], frames)
         for layer in self.layers:
             features = features.of(layer(features.values, features.mask))
         return features
+
+    def listen(self, waveform: Tensor, lengths: Tensor, *, near: int, stride: int) -> Heard:
+        """Compute the features of each utterance padded with silence to 30 s, as Whisper was trained.
+
+        Frames of silence differ by their position alone: of those far from the utterance every `stride`-th one stands
+        for all and counts as often in attention.
+
+        Args:
+            waveform: float32, B x T in [-1, 1], 16,000 Hz.
+            lengths: int64, [B], samples.
+            near: Frames of silence after an utterance that all count for themselves.
+            stride: Of the frames after those, at least 1; 1 is exact.
+
+        Returns:
+            Features and how much each counts, differentiable in the waveform.
+
+        Raises:
+            ArgumentError: The batch is longer than the position table, 30 s.
+        """
+        x, frames = self._convolved(waveform, lengths, extra=near + 1)
+        last, whole = self.shape.positions - 1, min(x.shape[1], self.shape.positions)
+        place = torch.arange(whole - (whole - last - 1) // stride, device=x.device)
+        dense = (frames + near).clamp(max=whole)[:, None]
+        place = torch.where(place < dense, place, dense + (place - dense) * stride + stride // 2)
+        bias = torch.where(place < dense, 0.0, math.log(stride)).masked_fill(place > last, -torch.inf)
+        rows = torch.arange(len(x), device=x.device)[:, None]
+        values = x[rows, place.clamp(max=x.shape[1] - 1)] + self.embed_positions.weight[place.clamp(max=last)]
+        for layer in self.layers:
+            values = layer(values, bias)
+        return Heard(values, bias)
+
+    def _convolved(self, waveform: Tensor, lengths: Tensor, *, extra: int) -> tuple[Tensor, Tensor]:
+        """Return what the convolutions make of the batch and `extra` frames of silence, B x F x D, and its frames."""
+        size = -(-waveform.shape[1] // 320)
+        if not 1 <= size <= self.shape.positions:
+            raise ArgumentError(f"a batch must last 1..{self.shape.positions} frames of 20 ms; got {size}; not cut up?")
+        size += extra
+        # One mel frame more than the last output sees, so that the convolutions never see where the batch ends.
+        mel = log_mel(waveform, lengths, size=2 * size + 1, mels=self.shape.mels)
+        x = functional.gelu(self.conv2(functional.gelu(self.conv1(mel.values)))).transpose(1, 2)[:, :size]
+        return x, (mel.frames + 1) // 2
 
 
 def split_state(state: dict[str, Tensor], *, frozen_layers: int) -> tuple[dict[str, Tensor], dict[str, Tensor]]:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from gauntlet.errors import DataError
 from gauntlet.models.alphabet import LETTERS
-from gauntlet.models.whisper import SILENCE_S, Rules, Whisper
+from gauntlet.models.whisper import NEAR, STRIDE, Rules, Whisper
 from gauntlet.models.whisper_ctc import WhisperCtc
 from gauntlet.models.whisper_decoder import DecoderShape
 from gauntlet.models.whisper_encoder import EncoderShape, split_state
@@ -62,12 +62,13 @@ def read_encoder(folder: Path) -> EncoderWeights:
     return EncoderWeights(shape, state)
 
 
-def read_whisper(folder: Path, *, silence_s: float = SILENCE_S) -> Whisper:
+def read_whisper(folder: Path, *, near: int = NEAR, stride: int = STRIDE) -> Whisper:
     """Read a Whisper of any size, sequence to sequence.
 
     Args:
         folder: In transformers' layout: config.json, generation_config.json, tokenizer.json, model.safetensors.
-        silence_s: Silence after each utterance, s; 30 pads to 30 s as in its training.
+        near: Frames of silence kept after each utterance, as `Whisper` takes it.
+        stride: Of the rest of 30 s; 1 keeps all, as in its training.
 
     Returns:
         The recogniser on the CPU; of a multilingual one, English transcription.
@@ -77,7 +78,12 @@ def read_whisper(folder: Path, *, silence_s: float = SILENCE_S) -> Whisper:
     """
     encoder, decoder = EncoderShape(**_sizes(folder, SHAPE_KEYS)), DecoderShape(**_sizes(folder, DECODER_KEYS))
     model = Whisper(
-        encoder, decoder, rules=_rules(folder), tokenizer=WhisperTokens(folder / "tokenizer.json"), silence_s=silence_s
+        encoder,
+        decoder,
+        rules=_rules(folder),
+        tokenizer=WhisperTokens(folder / "tokenizer.json"),
+        near=near,
+        stride=stride,
     )
     weights = _weights(folder / "model.safetensors")
     front, norm = split_state(_part(weights, "encoder."), frozen_layers=encoder.layers)
