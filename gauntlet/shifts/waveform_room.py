@@ -22,6 +22,9 @@ SPEED_M_S = 343.0
 EARLY_S = 0.05
 """Where the echoes have become so dense that noise with their decay stands for them."""
 
+RUMBLE_HZ = 120.0
+"""Below it the early echoes fade out: the images, all of one sign, add up to a push that no room gives."""
+
 FINE = 4
 """Steps of a sample to which an echo's arrival is kept before the band is limited."""
 
@@ -43,6 +46,11 @@ class Rooms(NamedTuple):
     largest: tuple[float, float, float] = (4.0, 5.0, 3.0)
     near: tuple[float, float, float] = (0.1, 0.1, 0.1)
     far: tuple[float, float, float] = (0.9, 0.9, 0.5)
+
+    def orders(self) -> tuple[int, ...]:
+        """Count along each axis the images that can arrive within EARLY_S of the direct sound."""
+        reach = EARLY_S * SPEED_M_S + 0.95 * math.dist(self.largest, (0, 0, 0))
+        return tuple(1 + math.ceil(reach / (2 * side)) for side in self.smallest)
 
 
 ROOMS = Rooms()
@@ -106,7 +114,7 @@ def room_responses(
     surface = 2 * (room * room.roll(1, 1)).sum(1, keepdim=True)
     reflection = torch.exp(-0.5 * 24 * math.log(10) / SPEED_M_S * volume / (surface * t60))  # Eyring's formula
     direct = torch.linalg.vector_norm(speaker - microphone, dim=1, keepdim=True).clamp_(min=0.1)
-    early = _early(room, speaker, microphone, reflection=reflection, direct=direct)
+    early = _early(torch.stack([room, speaker, microphone]), rooms.orders(), reflection=reflection, direct=direct)
     samples = max(AHEAD + math.ceil(float(t60_s.max()) * SAMPLE_RATE), early.shape[1])
     response = torch.randn(count, samples, generator=generator, device=generator.device).to(device)
     seconds = (torch.arange(samples, device=device) - AHEAD) / SAMPLE_RATE + direct / SPEED_M_S
@@ -119,24 +127,27 @@ def room_responses(
     return response
 
 
-def _early(room: Tensor, speaker: Tensor, microphone: Tensor, *, reflection: Tensor, direct: Tensor) -> Tensor:
+def _early(places: Tensor, orders: tuple[int, ...], *, reflection: Tensor, direct: Tensor) -> Tensor:
     """Sum the images that arrive within EARLY_S of the direct sound, band-limited: float32 B x R."""
-    count = len(room)
-    most = math.ceil((EARLY_S * SPEED_M_S + 6) / (2 * float(ROOMS.smallest[2]))) + 1
-    index = torch.arange(-most, most + 1, device=room.device)
-    flips = torch.tensor([0, 1], device=room.device)
-    bounces = (index[:, None] - flips).abs() + index[:, None].abs()
-    images = (1 - 2 * flips) * speaker[:, :, None, None] + 2 * index[:, None] * room[:, :, None, None]
-    squares = (images - microphone[:, :, None, None]).square().flatten(2)
-    distance = squares[:, 0, :, None, None] + squares[:, 1, None, :, None] + squares[:, 2, None, None, :]
+    axes = [_along(*places[..., axis], order=order, reflection=reflection) for axis, order in enumerate(orders)]
+    losses, squares = zip(*axes, strict=True)
+    loss = losses[0][:, :, None, None] * losses[1][:, None, :, None] * losses[2][:, None, None]
+    distance = squares[0][:, :, None, None] + squares[1][:, None, :, None] + squares[2][:, None, None]
     distance = distance.flatten(1).sqrt_().clamp_(min=0.1)
-    losses = reflection[:, None] ** bounces.flatten()
-    loss = losses[:, 0, :, None, None] * losses[:, 0, None, :, None] * losses[:, 0, None, None, :]
-    amplitude = loss.flatten(1) * direct / distance
-    size = good_size(2 * AHEAD + round(EARLY_S * SAMPLE_RATE))
-    place = ((distance - direct) * (FINE * SAMPLE_RATE / SPEED_M_S)).round_().long()
+    amplitude = loss.flatten(1).mul_(direct).div_(distance)
+    place = (distance.sub_(direct)).mul_(FINE * SAMPLE_RATE / SPEED_M_S).round_().long()
     heard = (place >= 0) & (place < FINE * round(EARLY_S * SAMPLE_RATE))
-    fine = torch.zeros(count, size * FINE, device=room.device)
-    fine.scatter_add_(1, torch.where(heard, place + FINE * AHEAD, 0), amplitude * heard)
+    size = good_size(2 * AHEAD + round(EARLY_S * SAMPLE_RATE))
+    fine = torch.zeros(len(direct), size * FINE, device=direct.device)
+    fine.scatter_add_(1, (place + FINE * AHEAD).clamp_(0, size * FINE - 1), amplitude.mul_(heard))
     spectrum = torch.fft.rfft(fine)[:, : size // 2 + 1]
-    return torch.fft.irfft(spectrum, size)
+    hertz = torch.linspace(0, SAMPLE_RATE / 2, size // 2 + 1, device=direct.device)
+    return torch.fft.irfft(spectrum * ((hertz - RUMBLE_HZ / 2) / (RUMBLE_HZ / 2)).clamp_(0, 1), size)
+
+
+def _along(room: Tensor, speaker: Tensor, microphone: Tensor, *, order: int, reflection: Tensor) -> tuple[Tensor, ...]:
+    """List the images along one axis, [B] each: what they lost, and how far off they are, squared; both B x images."""
+    index = torch.arange(-order, order + 1, device=room.device)
+    place = torch.stack([2 * index * room[:, None] + sign * speaker[:, None] for sign in (1, -1)], 2)
+    bounces = torch.stack([2 * index.abs(), (index - 1).abs() + index.abs()], 1)
+    return reflection ** bounces.flatten(), (place.flatten(1) - microphone[:, None]).square()
