@@ -56,7 +56,7 @@ def read_rows(folder: Path, *, limit: int | None = None, seed: int = 0) -> list[
     twice = table.duplicated(["id", "shift", "severity"])
     if twice.any():
         row = table[twice].iloc[0]
-        raise DataError(f"{folder}/manifest.parquet: each clip must stand once; {row.id} at {row.shift} does not")
+        raise DataError(f"{folder}/manifest.parquet: each clip must stand once; {row['id']} at {row['shift']} does not")
     known = np.sort(table["id"].unique())
     if limit is not None and limit < len(known):
         kept = np.random.default_rng(seed).permutation(known)[:limit]

@@ -1,0 +1,208 @@
+"""What several recognisers hear in the same clips: a shared front runs once, each body after it; PGD on both."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from gauntlet.attacks.features import feature_pgd, feature_scale, snr_db, waveform_pgd
+from gauntlet.models.recognizer import SAMPLE_RATE_HZ, Features, Recognizer, Transcriber
+
+
+class Clip(Protocol):
+    """What is played: the utterance's id, float32 [T] at 16 kHz, and the text said in it."""
+
+    id: str
+    waveform: np.ndarray
+    text: str
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What was said, and what each recogniser made of it, clip by clip.
+
+    Attributes:
+        sentences: Texts; clips that share one are drawn together in a bootstrap.
+        references: By recogniser: the texts, or the phonemes for one that writes phonemes.
+        hypotheses: By recogniser.
+        snr_db: By recogniser, of waveforms under attack.
+        left_out: Clips that were not attacked, because CTC cannot write their texts into their frames.
+    """
+
+    sentences: list[str] = field(default_factory=list)
+    references: dict[str, list[str]] = field(default_factory=dict)
+    hypotheses: dict[str, list[str]] = field(default_factory=dict)
+    snr_db: dict[str, list[float]] = field(default_factory=dict)
+    left_out: int = 0
+
+    def __add__(self, other: "Heard") -> "Heard":
+        return Heard(
+            self.sentences + other.sentences,
+            _joined(self.references, other.references),
+            _joined(self.hypotheses, other.hypotheses),
+            _joined(self.snr_db, other.snr_db),
+            self.left_out + other.left_out,
+        )
+
+
+def _joined(one: Mapping[str, list], other: Mapping[str, list]) -> dict[str, list]:
+    return {name: one.get(name, []) + other.get(name, []) for name in {**one, **other}}
+
+
+@dataclass(frozen=True)
+class Radius:
+    """A radius, in whatever unit the attack takes, and the steps to reach it."""
+
+    eps: float
+    steps: int
+
+    @property
+    def alpha(self) -> float:
+        """A step: all of them together could cross the ball and a quarter more (Madry et al., 2018)."""
+        return 2.5 * self.eps / self.steps
+
+
+class Ears:
+    """Recognisers in evaluation mode, those with equal fronts together.
+
+    Args:
+        recognizers: By name, at least one.
+        phonemes: What those that write phonemes should write, by the utterance's id, spaces between.
+        batch_s: Seconds of sound at a time, padding included.
+        device: Where the recognisers are.
+    """
+
+    def __init__(
+        self, recognizers: Mapping[str, Recognizer], *, phonemes: Mapping[str, str], batch_s: float, device: str
+    ) -> None:
+        self.recognizers = dict(recognizers)
+        self.phonemes, self.batch_s, self.device = phonemes, batch_s, device
+        self.fronts: list[list[str]] = []
+        for name, recognizer in self.recognizers.items():
+            alike = [names for names in self.fronts if equal_fronts(self.recognizers[names[0]], recognizer)]
+            if alike:
+                alike[0].append(name)
+            else:
+                self.fronts.append([name])
+
+    def hear(self, clips: Sequence[Clip]) -> Heard:
+        """Transcribe clips as they are."""
+        heard = Heard()
+        for batch in batches(clips, batch_s=self.batch_s):
+            written: dict[str, list[str]] = {}
+            with torch.inference_mode():
+                for names, features in self._features(*padded(batch, device=self.device)):
+                    written |= {name: self._read(name, features) for name in names}
+            heard += self._heard(batch, written)
+        return heard
+
+    def under_feature_pgd(self, clips: Sequence[Clip], radius: Radius, *, seed: int) -> Heard:
+        """Transcribe one batch of clips whose features are attacked, with eps in deviations of the features."""
+        clips, left_out = self._that_fit(clips)
+        if not clips:
+            return Heard(left_out=left_out)
+        written = {}
+        with torch.no_grad():
+            played = list(self._features(*padded(clips, device=self.device)))
+        for names, features in played:
+            scale = feature_scale(features)
+            for name in names:
+                delta = feature_pgd(
+                    self.recognizers[name],
+                    features,
+                    self.said(name, clips),
+                    eps=radius.eps * scale,
+                    alpha=radius.alpha * scale,
+                    steps=radius.steps,
+                    generator=torch.Generator().manual_seed(seed),
+                )
+                with torch.no_grad():
+                    written[name] = self._read(name, features.of(features.values + delta))
+        return self._heard(clips, written) + Heard(left_out=left_out)
+
+    def under_waveform_pgd(self, clips: Sequence[Clip], radius: Radius, *, seed: int) -> Heard:
+        """Transcribe one batch of clips that are attacked themselves, with eps on [-1, 1]."""
+        clips, left_out = self._that_fit(clips)
+        if not clips:
+            return Heard(left_out=left_out)
+        written, ratios = {}, {}
+        waveform, lengths = padded(clips, device=self.device)
+        for name, recognizer in self.recognizers.items():
+            attacked = waveform_pgd(
+                recognizer,
+                waveform,
+                lengths,
+                texts=self.said(name, clips),
+                eps=radius.eps,
+                alpha=radius.alpha,
+                steps=radius.steps,
+                generator=torch.Generator().manual_seed(seed),
+            )
+            written[name] = recognizer.transcribe(attacked, lengths)
+            ratios[name] = snr_db(waveform, attacked).tolist()
+        return self._heard(clips, written) + Heard(snr_db=ratios, left_out=left_out)
+
+    def said(self, name: str, clips: Sequence[Clip]) -> list[str]:
+        """Return what a recogniser should write."""
+        if self.recognizers[name].alphabet.by_letter:
+            return [clip.text for clip in clips]
+        return [self.phonemes[clip.id] for clip in clips]
+
+    def _heard(self, clips: Sequence[Clip], written: dict[str, list[str]]) -> Heard:
+        return Heard([clip.text for clip in clips], {name: self.said(name, clips) for name in written}, written)
+
+    def _features(self, waveform: Tensor, lengths: Tensor) -> Iterator[tuple[list[str], Features]]:
+        for names in self.fronts:
+            yield names, self.recognizers[names[0]].features(waveform, lengths)
+
+    def _read(self, name: str, features: Features) -> list[str]:
+        recognizer = self.recognizers[name]
+        return recognizer.text_from(recognizer.from_features(features), features.frames)
+
+    @torch.no_grad()
+    def _that_fit(self, clips: Sequence[Clip]) -> tuple[list[Clip], int]:
+        """Return the clips whose texts all recognisers could write, and the number of the others."""
+        fit = torch.ones(len(clips), dtype=torch.bool)
+        for names, features in self._features(*padded(clips, device=self.device)):
+            for name in names:
+                fit &= self.recognizers[name].fits(self.said(name, clips), features.frames).cpu()
+        return [clip for clip, fits in zip(clips, fit.tolist(), strict=True) if fits], int((~fit).sum())
+
+
+def heard_by(name: str, transcriber: Transcriber, clips: Sequence[Clip], *, batch_s: float, device: str) -> Heard:
+    """Transcribe clips with a recogniser that has no front of its own."""
+    heard = Heard()
+    for batch in batches(clips, batch_s=batch_s):
+        texts = [clip.text for clip in batch]
+        heard += Heard(texts, {name: texts}, {name: transcriber.transcribe(*padded(batch, device=device))})
+    return heard
+
+
+def equal_fronts(one: Recognizer, other: Recognizer) -> bool:
+    """Say whether two recognisers' frozen fronts, their part `front`, compute the same."""
+    left, right = (getattr(each, "front", None) for each in (one, other))
+    if type(one) is not type(other) or not isinstance(left, nn.Module) or not isinstance(right, nn.Module):
+        return False
+    a, b = left.state_dict(), right.state_dict()
+    return a.keys() == b.keys() and all(torch.equal(a[key], b[key]) for key in a)
+
+
+def batches(clips: Sequence[Clip], *, batch_s: float) -> list[list[Clip]]:
+    """Sort clips by length and cut them into batches of at most so many seconds with padding, one clip at least."""
+    found: list[list[Clip]] = []
+    for clip in sorted(clips, key=lambda clip: (len(clip.waveform), clip.id)):
+        if found and len(clip.waveform) * (len(found[-1]) + 1) <= batch_s * SAMPLE_RATE_HZ:
+            found[-1].append(clip)
+        else:
+            found.append([clip])
+    return found
+
+
+def padded(clips: Sequence[Clip], *, device: str) -> tuple[Tensor, Tensor]:
+    """Return the waveforms, float32 B x T with zeros after each, and their lengths, int64 [B]."""
+    parts = [torch.from_numpy(np.ascontiguousarray(clip.waveform, dtype=np.float32)) for clip in clips]
+    waveform = torch.nn.utils.rnn.pad_sequence(parts, batch_first=True)
+    return waveform.to(device), torch.tensor([len(part) for part in parts], device=device)
