@@ -12,6 +12,7 @@ END = re.compile(r"(?<=[.!?])[\"')]*\s+(?=[\"'(]*[A-Z0-9])|\n+")
 PLAIN = re.compile(r"[A-Za-z' ,;:.!?\"-]+")
 SHOUTED = re.compile(r"\b[A-Z]{2,}\b|\b[B-HJ-Z]\b|\b(?:[A-Za-z]\.){2,}")
 """Words in capitals, lone letters and initials: a voice may spell them out, or not."""
+INNER_END = re.compile(r"[.!?].*[A-Za-z]")
 GRAM = 3
 """Words in a row by which two sentences are compared."""
 
@@ -34,10 +35,13 @@ def unreadable(sentence: str, *, words: tuple[int, int]) -> str | None:
         words: Least and most words.
 
     Returns:
-        "not only letters", "capitals or initials", "too few words", "too many words", or None.
+        "not only letters", "several sentences in one", "capitals or initials", "too few words", "too many words" or
+        None.
     """
     if not PLAIN.fullmatch(sentence):
         return "not only letters"
+    if INNER_END.search(sentence):
+        return "several sentences in one"
     if SHOUTED.search(sentence):
         return "capitals or initials"
     count = len(normalize(sentence).split())

@@ -18,6 +18,8 @@ from stages.speech.shards import encode_flac
 
 SENTENCE = 4
 """Words from which a text counts as a sentence, which must not stand in two splits; shorter ones only train."""
+LEAD_S = 0.1
+"""Silence before a synthetic sentence: a person's begin so, espeak-ng's with the first sound."""
 CODE = re.compile(r"\d{3,}")
 
 
@@ -158,6 +160,7 @@ def read_aloud(line: Line, *, tempo: Tempo, seed: int, source: str, licence: str
         pitch=_draw(f"pitch\n{key}", tempo.pitch, seed=seed),
         sample_rate=SAMPLE_RATE,
     )
+    waveform = np.pad(spoken.waveform, (round(LEAD_S * SAMPLE_RATE), 0))
     return Clip(
         id=f"{line.domain}-{hashlib.sha256(text.encode()).hexdigest()[:10]}",
         domain=line.domain,
@@ -170,9 +173,9 @@ def read_aloud(line: Line, *, tempo: Tempo, seed: int, source: str, licence: str
         raw_text=line.raw_text,
         text=text,
         phonemes=spoken.phonemes,
-        seconds=round(len(spoken.waveform) / SAMPLE_RATE, 4),
-        samples=len(spoken.waveform),
-        flac=encode_flac(spoken.waveform),
+        seconds=round(len(waveform) / SAMPLE_RATE, 4),
+        samples=len(waveform),
+        flac=encode_flac(waveform),
     )
 
 
