@@ -19,6 +19,12 @@ from gauntlet.models.recognizer import Features, Recognizer
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
+def lowered(precision: str, device: torch.device) -> torch.autocast:
+    """Return the context in which passes are computed in a precision, a key of PRECISIONS; weights stay float32."""
+    # The cache would hand weights cast under no_grad to the pass that has to train them.
+    return torch.autocast(device.type, PRECISIONS[precision], enabled=precision != "float32", cache_enabled=False)
+
+
 @dataclass(frozen=True)
 class Release:
     """Where the authors' code differs from their paper; all off by default.
@@ -110,12 +116,7 @@ def perturb(
     _check(eps, alpha, steps=steps, precision=precision)
     if generator is None and (random_start or release.shuffled_targets):
         raise ArgumentError("a random start and shuffled targets must be given a generator; got none")
-    kind = features.values.device.type
-    with (
-        still(recognizer),
-        torch.enable_grad(),
-        torch.autocast(kind, PRECISIONS[precision], enabled=precision != "float32"),
-    ):
+    with still(recognizer), torch.enable_grad(), lowered(precision, features.values.device):
         climb = _Climb(recognizer, features.detach(), texts, eps=eps, release=release, generator=generator)
         twin = None if guidance is None else climb.twin(guidance.detach())
         delta = _start(features.values, climb.eps, generator=generator if random_start else None) * climb.mask

@@ -11,7 +11,7 @@ from gauntlet.attacks.features import feature_scale, waveform_pgd
 from gauntlet.errors import ArgumentError
 from gauntlet.models.recognizer import Features, Recognizer
 from gauntlet.shifts.waveform_augmentation import augment
-from gauntlet.training.wapat.adversary import PRECISIONS, Release, perturb, still
+from gauntlet.training.wapat.adversary import PRECISIONS, Release, lowered, perturb, still
 
 
 class Batch(NamedTuple):
@@ -21,11 +21,13 @@ class Batch(NamedTuple):
         waveform: float32, B x T in [-1, 1], zero-padded.
         lengths: int64, [B]: samples.
         texts: B, normalised; each fits its frames.
+        features: What the front makes of the waveform, where that is remembered.
     """
 
     waveform: Tensor
     lengths: Tensor
     texts: Sequence[str]
+    features: Features | None = None
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,8 @@ class Setting:
         masked_frames_share: Longest such span, as a share of the utterance, in [0, 1].
         masked_channels: SpecAugment: spans of channels that are hidden.
         masked_channels_share: Longest such span, as a share of the channels, in [0, 1].
-        adversary_precision: Of the passes that make an adversary: "float32", or "bfloat16" through autocast.
+        precision: Of the passes that train: "float32", or "bfloat16" through autocast.
+        adversary_precision: Of the passes that make an adversary, the front's over the augmented twin among them.
         release: The authors' code's differences.
     """
 
@@ -63,6 +66,7 @@ class Setting:
     masked_frames_share: float = 0.1
     masked_channels: int = 2
     masked_channels_share: float = 0.1
+    precision: str = "float32"
     adversary_precision: str = "float32"
     release: Release = field(default_factory=Release)
 
@@ -76,9 +80,9 @@ class Setting:
         for name in ("steps", "waveform_steps"):
             if (value := getattr(self, name)) < 1:
                 raise ArgumentError(f"{name} must be at least 1; got {value}; eps 0 turns the adversary off")
-        if self.adversary_precision not in PRECISIONS:
-            known = ", ".join(PRECISIONS)
-            raise ArgumentError(f"adversary_precision must be one of {known}; got {self.adversary_precision!r}")
+        for name in ("precision", "adversary_precision"):
+            if (value := getattr(self, name)) not in PRECISIONS:
+                raise ArgumentError(f"{name} must be one of {', '.join(PRECISIONS)}; got {value!r}")
 
 
 class Loss(NamedTuple):
@@ -99,27 +103,28 @@ class Loss(NamedTuple):
 
 def plain(recognizer: Recognizer, batch: Batch, setting: Setting, *, generator: torch.Generator) -> Loss:
     """Train on the utterances as they are."""
-    loss = _mean_loss(recognizer, _front(recognizer, batch), batch.texts)
+    features = _front(recognizer, batch, setting.precision)
+    loss = _mean_loss(recognizer, features, batch.texts, precision=setting.precision)
     return Loss(loss, loss.detach(), passes=1)
 
 
 def specaugment(recognizer: Recognizer, batch: Batch, setting: Setting, *, generator: torch.Generator) -> Loss:
     """Train on features of which spans of frames and channels are hidden."""
-    features = _front(recognizer, batch)
+    features = _front(recognizer, batch, setting.precision)
     return _mixed(recognizer, features, hide(features, setting, generator), texts=batch.texts, setting=setting)
 
 
 def wavaugment(recognizer: Recognizer, batch: Batch, setting: Setting, *, generator: torch.Generator) -> Loss:
     """Train on randomly augmented waveforms, one operation a batch."""
-    changed = _front(recognizer, _augmented(batch, generator))
-    clean = _front(recognizer, batch) if setting.clean_share else changed
+    changed = _front(recognizer, _augmented(batch, generator), setting.precision)
+    clean = _front(recognizer, batch, setting.precision) if setting.clean_share else changed
     return _mixed(recognizer, clean, changed, texts=batch.texts, setting=setting)
 
 
 def waveform_at(recognizer: Recognizer, batch: Batch, setting: Setting, *, generator: torch.Generator) -> Loss:
     """Train on adversaries of the waveform (equation 1; "AdvEx" in the paper's table)."""
     eps = setting.waveform_eps
-    with still(recognizer):
+    with still(recognizer), lowered(setting.adversary_precision, batch.waveform.device):
         delta = waveform_pgd(
             recognizer,
             batch.waveform,
@@ -131,8 +136,8 @@ def waveform_at(recognizer: Recognizer, batch: Batch, setting: Setting, *, gener
             random_start=setting.random_start,
             generator=generator,
         )
-    changed = _front(recognizer, batch._replace(waveform=batch.waveform + delta))
-    clean = _front(recognizer, batch) if setting.clean_share else changed
+    changed = _front(recognizer, batch._replace(waveform=batch.waveform + delta, features=None), setting.precision)
+    clean = _front(recognizer, batch, setting.precision) if setting.clean_share else changed
     mixed = _mixed(recognizer, clean, changed, texts=batch.texts, setting=setting)
     return mixed._replace(passes=mixed.passes + setting.waveform_steps)
 
@@ -144,7 +149,7 @@ def pat(recognizer: Recognizer, batch: Batch, setting: Setting, *, generator: to
 
 def wapat(recognizer: Recognizer, batch: Batch, setting: Setting, *, generator: torch.Generator) -> Loss:
     """Train on adversaries of the features that agree with those of augmented waveforms (equations 2 and 3)."""
-    twin = _front(recognizer, _augmented(batch, generator))
+    twin = _front(recognizer, _augmented(batch, generator), setting.adversary_precision)
     return _phoneme_at(recognizer, batch, setting, twin=twin, generator=generator)
 
 
@@ -156,7 +161,7 @@ METHODS: dict[str, Callable[..., Loss]] = {
 def _phoneme_at(
     recognizer: Recognizer, batch: Batch, setting: Setting, *, twin: Features | None, generator: torch.Generator
 ) -> Loss:
-    features = _front(recognizer, batch)
+    features = _front(recognizer, batch, setting.precision)
     scale = feature_scale(features)
     delta, unguided = perturb(
         recognizer,
@@ -182,25 +187,32 @@ def _mixed(
     recognizer: Recognizer, clean: Features, changed: Features, *, texts: Sequence[str], setting: Setting
 ) -> Loss:
     """Weigh the loss of the changed utterances against that of the clean ones."""
-    share, loss = setting.clean_share, _mean_loss(recognizer, changed, texts)
+    share, precision = setting.clean_share, setting.precision
+    loss = _mean_loss(recognizer, changed, texts, precision=precision)
     if not share:
         return Loss(loss, loss.detach(), passes=1)
-    value = (1 - share) * loss + share * _mean_loss(recognizer, clean, texts)
+    value = (1 - share) * loss + share * _mean_loss(recognizer, clean, texts, precision=precision)
     return Loss(value, loss.detach(), passes=2)
 
 
-def _mean_loss(recognizer: Recognizer, features: Features, texts: Sequence[str]) -> Tensor:
-    return recognizer.loss(recognizer.from_features(features), features.frames, texts).mean()
+def _mean_loss(recognizer: Recognizer, features: Features, texts: Sequence[str], *, precision: str) -> Tensor:
+    with lowered(precision, features.values.device):
+        log_probs = recognizer.from_features(features)
+    return recognizer.loss(log_probs, features.frames, texts).mean()
 
 
 @torch.no_grad()
-def _front(recognizer: Recognizer, batch: Batch) -> Features:
-    return recognizer.features(batch.waveform, batch.lengths)
+def _front(recognizer: Recognizer, batch: Batch, precision: str) -> Features:
+    if batch.features is not None:
+        return batch.features
+    with lowered(precision, batch.waveform.device):
+        features = recognizer.features(batch.waveform, batch.lengths)
+    return features.of(features.values.float())
 
 
 def _augmented(batch: Batch, generator: torch.Generator) -> Batch:
     waveform, lengths = augment(batch.waveform, batch.lengths, generator=generator)
-    return batch._replace(waveform=waveform, lengths=lengths)
+    return batch._replace(waveform=waveform, lengths=lengths, features=None)
 
 
 def hide(features: Features, setting: Setting, generator: torch.Generator) -> Features:
