@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from gauntlet.errors import DataError
 from gauntlet.metrics.recognition import Errors, character_errors, error_rate, mean_over, word_errors
 from gauntlet.transcripts import NORMALIZER
 from stages.wapat.hearing import Heard
@@ -70,8 +71,16 @@ class Rates:
         }
 
     def attack(self, name: str, group: Group) -> dict[str, object]:
-        """Return a recogniser's rate under an attack, on waveforms the mean SNR too, and how many were left out."""
+        """Return a recogniser's rate under an attack, on waveforms the mean SNR too, and how many were left out.
+
+        Raises:
+            DataError: All were.
+        """
         heard = self.heard[group]
+        if not heard.sentences:
+            raise DataError(
+                f"some text under attack must fit into its frames; none of {heard.left_out} does; another corpus's?"
+            )
         ratios = [ratio for ratio in heard.snr_db.get(name, []) if math.isfinite(ratio)]
         snr = {"snr_db": float(np.mean(ratios)) if ratios else None} if group.kind == "waveform_pgd" else {}
         return {"wer": self._rate(self._errors(name, group)), "left_out": heard.left_out} | snr
