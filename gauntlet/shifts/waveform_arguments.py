@@ -106,7 +106,7 @@ def settled(waveform: Tensor, lengths: Tensor) -> Shifted:
 
 def power(waveform: Tensor, lengths: Tensor) -> Tensor:
     """Return the mean square of each utterance over its own samples: float32 [B]; 0 for one without samples."""
-    return torch.linalg.vecdot(waveform, waveform) / lengths.clamp(min=1)
+    return torch.linalg.vector_norm(waveform, dim=1).square_() / lengths.clamp(min=1)
 
 
 def column(amounts: Tensor, waveform: Tensor) -> Tensor:

@@ -1,11 +1,8 @@
 """Time drop: short spans of speech go missing, as packets do on a bad line."""
 
-import math
-
 import torch
 from torch import Tensor
 
-from gauntlet.errors import ArgumentError
 from gauntlet.shifts.waveform_arguments import SAMPLE_RATE, Shifted, check_waveform, per_utterance
 
 
@@ -14,7 +11,7 @@ def time_drop(
     lengths: Tensor,
     *,
     drop_s: float | Tensor = 0.05,
-    every_s: float | None = None,
+    every_s: float | Tensor | None = None,
     generator: torch.Generator,
 ) -> Shifted:
     """Silence one span of each utterance, or one in each stretch of it.
@@ -23,8 +20,8 @@ def time_drop(
         waveform: float32 B x T in [-1, 1], zero beyond each length.
         lengths: int64 B, samples.
         drop_s: length of a span, seconds in [0, 10], one number or [B]; WavAugment drops 0.05 s.
-        every_s: length of a stretch, seconds, at least 0.01; each holds one span, wherever the generator puts it.
-            None takes the utterance for one stretch.
+        every_s: length of a stretch, seconds in [0.01, 3600], one number or [B], of which the smallest serves all; each
+            stretch holds one span, wherever the generator puts it. None takes the utterance for one stretch.
         generator: source of all randomness.
 
     Returns:
@@ -39,9 +36,10 @@ def time_drop(
     check_waveform(waveform, lengths)
     count, samples = waveform.shape
     widths = (per_utterance(drop_s, count, name="drop_s", low=0, high=10) * SAMPLE_RATE).round().long()
-    if every_s is not None and not 0.01 <= every_s < math.inf:
-        raise ArgumentError(f"every_s must be at least 0.01, in seconds (None for one span in all); got {every_s}")
-    stretch = samples if every_s is None else min(round(every_s * SAMPLE_RATE), samples)
+    stretch = samples
+    if every_s is not None:
+        every = per_utterance(every_s, count, name="every_s", low=0.01, high=3600)
+        stretch = min(round(float(every.min()) * SAMPLE_RATE), samples)
     places = torch.rand(count, -(-samples // stretch), generator=generator, device=generator.device)
     if not widths.any():
         return Shifted(waveform.clone(), lengths)
