@@ -1,8 +1,18 @@
 """Listening: the clips that stages left for people, dealt into rows of players."""
 
+import csv
+from collections.abc import Iterator
+from itertools import zip_longest
 from pathlib import Path
 
-from stages.summary.players import Players
+from gauntlet.errors import DataError
+from stages.summary.figures import words
+from stages.summary.players import PlayerRow, Players, Sound, fitting, player_row, read_sound
+
+LETTERS = {"speech": 800_000, "speech_c": 1_200_000}
+"""What each set may add to the page: four megabytes in all, with the attacked clips."""
+VOICES = 3
+"""Of those that say a sentence, at most so many are heard."""
 
 
 def find_players(built: Path, attacked: Path, *, rows: int) -> list[Players]:
@@ -16,5 +26,53 @@ def find_players(built: Path, attacked: Path, *, rows: int) -> list[Players]:
     Raises:
         DataError: A clip or a list of clips is damaged.
     """
-    del built, attacked, rows
-    return []
+    found = {"speech": (built / "speech/samples", _speech)}
+    return [make(folder, name=name, rows=rows) for name, (folder, make) in found.items() if folder.is_dir()]
+
+
+def _speech(folder: Path, *, name: str, rows: int) -> Players:
+    """One row a sentence, with the voices that say it; people and synthetic voices in turn."""
+    sentences: dict[str, list[dict[str, str]]] = {}
+    for record in read_list(folder / "transcripts.tsv", columns=("file", "text", "domain", "raw_text")):
+        sentences.setdefault(record["text"], []).append(record)
+    alone = [records for records in sentences.values() if len(records) == 1]
+    shared = [records for records in sentences.values() if len(records) > 1]
+    dealt = [records for pair in zip_longest(alone, shared) for records in pair if records]
+
+    def made() -> Iterator[PlayerRow]:
+        for records in dealt:
+            sounds = [_sound(folder, record["file"], label=record["domain"]) for record in records[:VOICES]]
+            yield player_row(records[0]["raw_text"], sounds)
+
+    kept = fitting(made(), letters=LETTERS[name], most=rows)
+    return Players(
+        name=name,
+        place=folder.as_posix(),
+        title="Speech",
+        note="Test sentences, by people and by synthetic voices. Spectrogram: loudness over time and frequency.",
+        rows=kept,
+        left_out=len(dealt) - len(kept),
+    )
+
+
+def read_list(file: Path, *, columns: tuple[str, ...]) -> list[dict[str, str]]:
+    """Read a table of clips, tab-separated, with a heading.
+
+    Raises:
+        DataError: The file is missing, is no such table, or a row lacks one of `columns`.
+    """
+    try:
+        with file.open(newline="", encoding="utf-8") as stream:
+            records = list(csv.DictReader(stream, delimiter="\t"))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{file} must be a table of clips; {error}") from None
+    for number, record in enumerate(records, start=2):
+        if missing := [column for column in columns if not record.get(column)]:
+            raise DataError(f"{file} line {number} must have {', '.join(columns)}; {missing[0]} is missing; no tabs?")
+    return records
+
+
+def _sound(folder: Path, file: str, *, label: str) -> Sound:
+    if Path(file).name != file:
+        raise DataError(f"{folder} must list files beside the list; got {file!r}")
+    return read_sound(folder / file, label=words(label))

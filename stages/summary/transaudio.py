@@ -70,12 +70,8 @@ def detail(score: Score) -> str:
         if near:
             said.append(f"{edit} {100 * max(near.values()):.0f}{THIN}%")
     if found.snr_db:
-        low, high = (bound(rate.value for rate in found.snr_db.values()) for bound in (min, max))
-        said.append(
-            f"SNR {_decibels(low)} to {_decibels(high)}{THIN}dB"
-            if high - low > 0.5
-            else f"SNR {_decibels(low)}{THIN}dB"
-        )
+        levels = [_decibels(bound(rate.value for rate in found.snr_db.values())) for bound in (min, max)]
+        said.append(f"SNR {' to '.join(dict.fromkeys(levels))}{THIN}dB")
     return ", ".join(said)
 
 

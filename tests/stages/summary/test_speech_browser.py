@@ -1,0 +1,78 @@
+"""The speech of the report in a real browser: every clip decodes from the page itself and answers the pointer."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from tests.fixtures.speech_scores import write_speech_results
+from tests.stages.summary.conftest import on_a_desk
+from tests.stages.summary.test_report import make
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    data = write_speech_results(tmp_path_factory.mktemp("data"))
+    (data / "attacked").mkdir(exist_ok=True)
+    return make(data, data / "report")
+
+
+@pytest.fixture(scope="module")
+def page(browser: Browser, report: Path) -> Iterator[Page]:
+    """The page as it stands on a desk; it must have said nothing and asked for nothing by the end."""
+    with on_a_desk(browser, report) as page:
+        yield page
+
+
+def test_every_chart_is_drawn(page: Page):
+    assert page.locator("figure.chart svg").count() == page.locator("figure.chart").count() == 5 + 2 + 3
+
+
+def test_every_clip_decodes_and_says_what_it_is(page: Page, report: Path):
+    clips = page.evaluate(
+        """async () => {
+            for (const details of document.querySelectorAll(".more")) details.open = true;
+            const players = [...document.querySelectorAll(".clip audio")];
+            const ready = (player) => player.readyState >= 1 || player.error
+                || new Promise((done) => ["loadedmetadata", "error"].forEach((e) => player.addEventListener(e, done)));
+            await Promise.all(players.map(ready));
+            return players.map((player) => [player.duration, player.error, player.getAttribute("aria-label")]);
+        }"""
+    )
+    assert len(clips) == len(list(report.parents[1].rglob("*.flac")))
+    assert all(seconds > 1 and error is None and label for seconds, error, label in clips)
+
+
+def test_every_spectrogram_decodes_and_has_words(page: Page):
+    pictures = page.evaluate(
+        """async () => {
+            const pictures = [...document.querySelectorAll(".drawn img")];
+            await Promise.all(pictures.map((picture) => ((picture.loading = "eager"), picture.decode())));
+            return pictures.map((picture) => [picture.naturalWidth, picture.alt]);
+        }"""
+    )
+    assert all(width == 360 and alt.startswith("Spectrogram of ") for width, alt in pictures)
+
+
+def test_a_click_on_a_spectrogram_plays_from_there_and_only_one_plays(page: Page):
+    at = []
+    for place in (0, 1):
+        drawn = page.locator(".drawn").nth(place)
+        drawn.click(position={"x": 0.25 * drawn.evaluate("element => element.clientWidth"), "y": 20})
+        playing = "place => !document.querySelectorAll('.clip audio')[place].paused"
+        page.wait_for_function(playing, arg=place)
+        players = "[...document.querySelectorAll('.clip audio')].map((each) => [each.paused, each.currentTime])"
+        at.append(page.evaluate(players))
+    page.evaluate("document.querySelectorAll('.clip audio').forEach((each) => each.pause())")
+    assert [[paused for paused, _ in each[:2]] for each in at] == [[False, True], [True, False]]
+    assert all(seconds >= 0.3 for seconds in (at[0][0][1], at[1][1][1]))
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_phone_needs_no_sideways_scroll(browser: Browser, report: Path, scheme: str):
+    page = browser.new_page(viewport={"width": 390, "height": 844}, color_scheme=scheme)
+    page.goto(report.as_uri())
+    page.wait_for_selector("html[data-charts=drawn]")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.close()
