@@ -116,7 +116,8 @@ def waveform_pgd(
         generator: On the CPU. None only without a random start.
 
     Returns:
-        Like waveform: within eps of it and in [-1, 1], 0 beyond each length. It is the last iterate.
+        delta, like waveform: in [-eps, eps], 0 beyond each length, and waveform + delta is in [-1, 1] but for
+        rounding. It is the last iterate.
 
     Raises:
         ArgumentError: A radius outside [0, 1], a negative step, a text longer than its frames, a loss not finite.
@@ -138,7 +139,7 @@ def waveform_pgd(
     delta = inside(_start(clean, eps, generator=_chance(generator, random_start)))
     for step in range(steps):
         delta = inside(ascend(delta, _slope(losses, delta, first=step == 0), alpha=alpha, eps=eps))
-    return clean + delta
+    return delta
 
 
 def snr_db(waveform: Tensor, attacked: Tensor) -> Tensor:

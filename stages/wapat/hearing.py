@@ -131,7 +131,7 @@ class Ears:
         written, ratios = {}, {}
         waveform, lengths = padded(clips, device=self.device)
         for name, recognizer in self.recognizers.items():
-            attacked = waveform_pgd(
+            delta = waveform_pgd(
                 recognizer,
                 waveform,
                 lengths,
@@ -141,8 +141,8 @@ class Ears:
                 steps=radius.steps,
                 generator=torch.Generator().manual_seed(seed),
             )
-            written[name] = recognizer.transcribe(attacked, lengths)
-            ratios[name] = snr_db(waveform, attacked).tolist()
+            written[name] = recognizer.transcribe(waveform + delta, lengths)
+            ratios[name] = snr_db(waveform, waveform + delta).tolist()
         return self._heard(clips, written) + Heard(snr_db=ratios, left_out=left_out)
 
     def said(self, name: str, clips: Sequence[Clip]) -> list[str]:
