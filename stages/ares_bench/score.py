@@ -11,7 +11,7 @@ from pydantic import Field
 
 from gauntlet.errors import DataError
 from gauntlet.metrics.ares_bench import area
-from gauntlet.suites import Outcomes, Plan, summary
+from gauntlet.suites import Outcomes, Plan, ood_summary, summary
 from stages import Out
 from stages import Params as StageParams
 from stages.scores import write_score
@@ -40,6 +40,7 @@ def run(params: Params, *, outcomes: Path, scores: Out) -> None:
         )
         for name, about in test["models"].items():
             values = _values(table, name)
+            ood = {each: rates | test["ood"][each] for each, rates in ood_summary(values).items()}
             eps = about["trained"]["eps"] if about["trained"] else plan.eps
             results = summary(Outcomes(values, problems.get(name, {})), plan=replace(plan, eps=eps))
             largest = plan.budgets["linf"][-1]
@@ -50,7 +51,9 @@ def run(params: Params, *, outcomes: Path, scores: Out) -> None:
                 method="ares_bench",
                 stage="ares_bench-score",
                 subject=name,
-                results={**results, "data": about["data"], "trained": about["trained"], "largest": largest},
+                results=results
+                | {"data": about["data"], "trained": about["trained"], "largest": largest}
+                | ({"ood": ood} if ood else {}),
                 headline={"name": "area_linf", **asdict(found), "interval": "95 % bootstrap over images"},
                 n=found.n,
                 seeds=sorted({params.seed, plan.seed}),

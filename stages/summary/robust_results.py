@@ -114,6 +114,14 @@ class Trained(_Part):
     eps: float
 
 
+class Ood(_Part):
+    """Top-1 on an out-of-distribution set; what only a corrupted set has may be missing."""
+
+    top1: Interval
+    drop: float | None = None
+    mce: float | None = None
+
+
 class Ares(_Part):
     """The results of one model."""
 
@@ -129,6 +137,7 @@ class Ares(_Part):
     mce: float | None = None
     severity: list[float] = []
     defences: dict[str, Defence] = {}
+    ood: dict[str, Ood] = {}
     self_checks: list[str] = []
 
 
