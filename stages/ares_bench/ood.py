@@ -1,7 +1,9 @@
 """ImageNet's out-of-distribution sets in folders of the user's: read in their own layouts, tried batch by batch."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from itertools import zip_longest
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -154,22 +156,34 @@ def about(sets: Mapping[str, Ood], found: Mapping[str, OodSet]) -> dict[str, dic
 
 @torch.inference_mode()
 def judged(model: nn.Module, found: OodSet, *, batch: int) -> np.ndarray:
-    """Say which pictures of a set a model gets right, bool [N]; a batch of them at a time is in memory.
+    """Say which pictures of a set a model gets right, bool [N]; two batches of them at most are in memory.
 
     Raises:
         ArgumentError: Logits of another number of classes, or that are no logits.
         DataError: A picture is damaged or has another size.
     """
     right = []
-    for begin in range(0, len(found), batch):
-        places = np.arange(begin, min(begin + batch, len(found)))
-        x = found.x[places]
-        if x.shape[1:] != (SIDE_PX, SIDE_PX, 3):
-            height, width = x.shape[1:3]
-            path = found.x.paths[begin]
-            raise DataError(f"{path} must be {SIDE_PX} x {SIDE_PX} px, as published; got {width} x {height}; resized?")
+    for places, x in _decoded(found, batch):
         truth = torch.tensor([min(found.right[place]) for place in places], device=machine().device)
         logits = model(pixels(torch.from_numpy(x).to(machine().device).permute(0, 3, 1, 2).contiguous()))
         check_logits(logits, truth)
         right.append(found.judge(logits.float().cpu().numpy(), places))
     return np.concatenate(right)
+
+
+def _decoded(found: OodSet, batch: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Give places and pictures batch by batch; the next one is decoded while the last is classified."""
+    groups = [np.arange(begin, min(begin + batch, len(found))) for begin in range(0, len(found), batch)]
+    with ThreadPoolExecutor(1) as pool:
+        ahead = pool.submit(found.x.__getitem__, groups[0])
+        for places, after in zip_longest(groups, groups[1:]):
+            x = ahead.result()
+            if after is not None:
+                ahead = pool.submit(found.x.__getitem__, after)
+            if x.shape[1:] != (SIDE_PX, SIDE_PX, 3):
+                height, width = x.shape[1:3]
+                path = found.x.paths[places[0]]
+                raise DataError(
+                    f"{path} must be {SIDE_PX} x {SIDE_PX} px, as published; got {width} x {height}; resized?"
+                )
+            yield places, x
