@@ -40,7 +40,7 @@ def run(params: Params, *, outcomes: Path, scores: Out) -> None:
         )
         for name, about in test["models"].items():
             values = _values(table, name)
-            ood = {each: rates | test["ood"][each] for each, rates in ood_summary(values).items()}
+            ood = _ood(name, values, listed=test.get("ood", {}))
             eps = about["trained"]["eps"] if about["trained"] else plan.eps
             results = summary(Outcomes(values, problems.get(name, {})), plan=replace(plan, eps=eps))
             largest = plan.budgets["linf"][-1]
@@ -69,6 +69,16 @@ def _values(table: pd.DataFrame, model: str) -> dict[str, np.ndarray]:
         raise DataError(f"outcomes.parquet must hold {model}, which subjects.json lists; two runs mixed?")
     found = {key: part.sort_values("image")["value"].to_numpy() for key, part in rows.groupby("key", sort=False)}
     return {key: value if key.startswith("radius/") else value.astype(bool) for key, value in found.items()}
+
+
+def _ood(model: str, values: dict[str, np.ndarray], *, listed: dict[str, dict]) -> dict[str, dict]:
+    found = ood_summary(values)
+    if other := sorted(found.keys() ^ listed.keys()):
+        raise DataError(
+            f"outcomes.parquet must hold of {model} the sets that subjects.json lists; {other[0]!r} is in one alone; "
+            "two runs mixed?"
+        )
+    return {name: rates | listed[name] for name, rates in found.items()}
 
 
 def _json(path: Path) -> dict:

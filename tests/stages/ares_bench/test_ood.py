@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from gauntlet.errors import DataError
 from gauntlet.metrics.corruptions import corruption_scores
 from gauntlet.metrics.intervals import wilson
 from gauntlet.readers.labelled import Files
@@ -121,6 +122,20 @@ def test_scores_hold_intervals_and_drops(rates, found):
         assert rates[name]["n"] == known.n
         assert rates[name]["drop"] == pytest.approx(1 - known.value)
         assert (rates[name]["suite"], rates[name]["data"]) == (OOD[name]["suite"], OOD[name]["folder"])
+
+
+@pytest.mark.parametrize("spoilt", ["outcomes", "subjects"])
+def test_sets_of_another_run_are_one_line(whole, tmp_path, spoilt):
+    outcomes = shutil.copytree(whole / "outcomes", tmp_path / "outcomes")
+    if spoilt == "outcomes":
+        frame = pd.read_parquet(outcomes / "outcomes.parquet")
+        frame[frame["key"] != "ood/v2"].to_parquet(outcomes / "outcomes.parquet", index=False)
+    else:
+        listed = json.loads((outcomes / "subjects.json").read_text())
+        del listed["imagenet"]["ood"]["v2"]
+        write_json(outcomes / "subjects.json", listed)
+    with pytest.raises(DataError, match=r"hold of stand_in the sets .*; 'v2' is in one alone; two runs mixed\?"):
+        score.run(score.Params.model_validate(SCORE), outcomes=outcomes, scores=tmp_path / "scores")
 
 
 def test_a_draw_is_the_same_again_and_the_same_under_each_corruption(run, monkeypatch):
