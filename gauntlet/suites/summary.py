@@ -35,7 +35,7 @@ def summary(outcomes: Outcomes, *, plan: Plan) -> dict:
         "attacks": {name: _rate(right) for name, right in _under(values, "attack").items()},
         "transfer": _transfer(values),
         "frequency": _frequency(values),
-        **_corruptions(values),
+        **corruption_rates(_under(values, "corruption")),
         "defences": _defences(outcomes),
         "self_checks": list(outcomes.problems.get("", [])),
     }
@@ -79,9 +79,10 @@ def _transfer(values: Mapping[str, np.ndarray]) -> dict[str, dict[str, float]]:
     return found
 
 
-def _corruptions(values: Mapping[str, np.ndarray]) -> dict:
+def corruption_rates(values: Mapping[str, np.ndarray]) -> dict:
+    """Sum up what is right under "<corruption>/<severity>": "corruptions", "severity" and "mce", as in `summary`."""
     rates: dict[str, dict[int, float]] = {}
-    for key, right in _under(values, "corruption").items():
+    for key, right in values.items():
         name, _, severity = key.partition("/")
         rates.setdefault(name, {})[int(severity)] = float(right.mean())
     if not rates:

@@ -15,6 +15,8 @@ from gauntlet.attacks.gradient import pgd
 from gauntlet.attacks.radius import radius_between
 from gauntlet.attacks.survival import right_in_batches
 from gauntlet.errors import ArgumentError, DataError
+from gauntlet.readers.folders import named_folder
+from gauntlet.readers.imagenet_ood import OodSet
 from gauntlet.suites import SUITES, Outcomes, Plan, fits
 from gauntlet.suites.classifier import corrupted, pixels, seeded
 from gauntlet.suites.outcomes import merged
@@ -22,6 +24,7 @@ from gauntlet.suites.transfer import made_on
 from stages import Out
 from stages import Params as StageParams
 from stages.ares_bench.models import Subject, Test, subjects
+from stages.ares_bench.ood import about, check_folders, judged, read_ood
 from stages.files import write_gallery, write_json
 from stages.labelled import read, some
 from stages.machine import machine, parallel
@@ -78,7 +81,7 @@ class Params(StageParams):
 
 @dataclass(frozen=True)
 class Bench:
-    """One test with its pictures at hand: x uint8 N x C x H x W and y int64 N on the device, corrupted ones by key."""
+    """One test with its pictures at hand: x uint8 N x C x H x W and y int64 N on the device, others by key."""
 
     plan: Plan
     folders: Path
@@ -86,6 +89,7 @@ class Bench:
     x: Tensor
     y: Tensor
     shifted: Mapping[str, Tensor]
+    ood: Mapping[str, OodSet]
 
     def model(self, subject: Subject) -> torch.nn.Module:
         """Open a classifier."""
@@ -99,6 +103,8 @@ def run(params: Params, *, models: Path, images: Path, digits: Path, folders: Pa
     rows, problems, listed, gallery = [], {}, {}, []
     listing = {name: list(subjects(test, models, variants=params.variants)) for name, test in params.tests.items()}
     _check_names([each.name for found in listing.values() for each in found])
+    for test in params.tests.values():
+        check_folders(test.ood, data=test.data, folders=folders)
     for name, test in params.tests.items():
         found = listing[name]
         if not found:
@@ -111,6 +117,7 @@ def run(params: Params, *, models: Path, images: Path, digits: Path, folders: Pa
         listed[name] = {
             "models": {each.name: {"trained": each.trained, "data": test.data.name} for each in found},
             "plan": {key: value for key, value in asdict(bench.plan).items() if key in SCORED},
+            **({"ood": about(test.ood, bench.ood)} if test.ood else {}),
         }
         for subject, outcome in zip(found, tried, strict=True):
             values = {**outcome.values, **{key: right[subject.name] for key, right in carried.items()}}
@@ -169,7 +176,16 @@ def _bench(params: Params, test: Test, *, places: Mapping[str, Path]) -> Bench:
     pictures = some(read(test.data, "test", **places), params.images, seed=params.seed)
     x, y = (part.to(machine().device) for part in pictures.tensors())
     shifted = corrupted(x, plan=plan) if plan.corruptions and not fits("corruptions", x) else {}
-    return Bench(plan, places["folders"], pictures.class_names, x, y, shifted)
+    ood = _ood(params, test, wnids=pictures.class_names, folders=places["folders"])
+    return Bench(plan, places["folders"], pictures.class_names, x, y, shifted, ood)
+
+
+def _ood(params: Params, test: Test, *, wnids: list[str], folders: Path) -> dict[str, OodSet]:
+    if not test.ood:
+        return {}
+    own = named_folder(folders, test.data.folder) / "val"
+    read_set = partial(read_ood, wnids=wnids, own=own, folders=folders, seed=params.seed)
+    return {key: found for name, ood in test.ood.items() for key, found in read_set(name, ood).items()}
 
 
 def _try(bench: Bench, subject: Subject) -> Outcomes:
@@ -188,6 +204,7 @@ def _outcomes(bench: Bench, subject: Subject) -> Outcomes:
         key: right_in_batches(model, pixels(pictures), bench.y, batch=plan.batch).cpu().numpy()
         for key, pictures in bench.shifted.items()
     }
+    values |= {key: judged(model, found, batch=plan.batch) for key, found in bench.ood.items()}
     return merged([*parts, Outcomes(values)])
 
 
@@ -210,12 +227,12 @@ def _show(bench: Bench, targets: list[Subject], source: Subject) -> dict[str, di
 
 
 def _rows(model: str, values: Mapping[str, np.ndarray]) -> pd.DataFrame:
-    images = len(next(iter(values.values())))
+    counts = [len(each) for each in values.values()]
     frame = {
-        "image": np.tile(np.arange(images, dtype="int32"), len(values)),
+        "image": np.concatenate([np.arange(count, dtype="int32") for count in counts]),
         "value": np.concatenate(list(values.values())).astype("float64"),
-        "model": pd.array([model] * images * len(values), dtype="string"),
-        "key": pd.array(np.repeat(list(values), images), dtype="string"),
+        "model": pd.array([model] * sum(counts), dtype="string"),
+        "key": pd.array(np.repeat(list(values), counts), dtype="string"),
     }
     return pd.DataFrame(frame)
 

@@ -12,6 +12,7 @@ from gauntlet.readers.folders import named_folder
 from gauntlet.readers.models import load_model, read_card
 from gauntlet.readers.named_models import open_model
 from stages import Params, Ratio
+from stages.ares_bench.ood import Name, Ood
 from stages.labelled import Data, check_classes
 from stages.machine import machine
 
@@ -41,6 +42,7 @@ class Test(Params):
         eps: Linf radius of the attacks of one budget.
         largest: Greatest budget of the curve, by norm.
         named: Further models, by the name that reports give them.
+        ood: Out-of-distribution sets of ImageNet that the models are tried on too, by the name that reports give them.
     """
 
     __test__ = False  # no test class, whatever its name says to pytest
@@ -49,6 +51,7 @@ class Test(Params):
     eps: Ratio
     largest: dict[str, float]
     named: dict[str, Named] = Field(default_factory=dict)
+    ood: dict[Name, Ood] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from gauntlet.errors import DataError
 from gauntlet.metrics.ares_bench import area
-from gauntlet.suites import Outcomes, Plan, summary
+from gauntlet.suites import Outcomes, Plan, ood_summary, summary
 from stages import Out
 from stages import Params as StageParams
 from stages.scores import write_score
@@ -40,6 +40,7 @@ def run(params: Params, *, outcomes: Path, scores: Out) -> None:
         )
         for name, about in test["models"].items():
             values = _values(table, name)
+            ood = _ood(name, values, listed=test.get("ood", {}))
             eps = about["trained"]["eps"] if about["trained"] else plan.eps
             results = summary(Outcomes(values, problems.get(name, {})), plan=replace(plan, eps=eps))
             largest = plan.budgets["linf"][-1]
@@ -50,7 +51,9 @@ def run(params: Params, *, outcomes: Path, scores: Out) -> None:
                 method="ares_bench",
                 stage="ares_bench-score",
                 subject=name,
-                results={**results, "data": about["data"], "trained": about["trained"], "largest": largest},
+                results=results
+                | {"data": about["data"], "trained": about["trained"], "largest": largest}
+                | ({"ood": ood} if ood else {}),
                 headline={"name": "area_linf", **asdict(found), "interval": "95 % bootstrap over images"},
                 n=found.n,
                 seeds=sorted({params.seed, plan.seed}),
@@ -66,6 +69,16 @@ def _values(table: pd.DataFrame, model: str) -> dict[str, np.ndarray]:
         raise DataError(f"outcomes.parquet must hold {model}, which subjects.json lists; two runs mixed?")
     found = {key: part.sort_values("image")["value"].to_numpy() for key, part in rows.groupby("key", sort=False)}
     return {key: value if key.startswith("radius/") else value.astype(bool) for key, value in found.items()}
+
+
+def _ood(model: str, values: dict[str, np.ndarray], *, listed: dict[str, dict]) -> dict[str, dict]:
+    found = ood_summary(values)
+    if other := sorted(found.keys() ^ listed.keys()):
+        raise DataError(
+            f"outcomes.parquet must hold of {model} the sets that subjects.json lists; {other[0]!r} is in one alone; "
+            "two runs mixed?"
+        )
+    return {name: rates | listed[name] for name, rates in found.items()}
 
 
 def _json(path: Path) -> dict:

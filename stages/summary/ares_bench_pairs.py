@@ -1,4 +1,4 @@
-"""ARES-Bench as pairs: whose attack carries over to whom, which corruption costs which model, and input defences."""
+"""ARES-Bench as pairs: whose attack carries over to whom, what corruptions and OOD sets cost, and input defences."""
 
 from stages.summary.ares_bench_models import Model, Models
 from stages.summary.charts import Chart, dots
@@ -13,8 +13,8 @@ DOT_PX = 9
 
 
 def charts(models: Models) -> list[Chart]:
-    """Draw the transfer matrix, the corruptions and the defences, where there are any."""
-    return [chart for chart in (_transfer(models), _corruptions(models), _defences(models)) if chart]
+    """Draw the transfer matrix, the corruptions, the OOD sets and the defences, where there are any."""
+    return [chart for chart in (_transfer(models), _corruptions(models), _ood(models), _defences(models)) if chart]
 
 
 def _transfer(models: Models) -> Chart | None:
@@ -118,6 +118,49 @@ def _corruptions(models: Models) -> Chart | None:
 
 def _rates(model: Model) -> list[tuple[str, list[float]]]:
     return [(name, rates) for name, rates in model.ares.corruptions.items() if rates]
+
+
+def _ood(models: Models) -> Chart | None:
+    tried = [model for model in models.ranked if model.ares.ood]
+    if not tried:
+        return None
+    names = list(dict.fromkeys(name for model in tried for name in model.ares.ood))
+    rows = [
+        {"row": words(name), "column": model.name, "value": percent(found.top1.value), "own": False}
+        for model in tried
+        for name, found in model.ares.ood.items()
+    ]
+    return Chart(
+        name=f"ares_bench-ood-{models.data}",
+        title=f"Out-of-distribution sets: {models.data}",
+        caption=(
+            "Top-1 (%) on each set, under its own masks and maps; of a corrupted set the mean over corruptions and "
+            "severities. The drop is from the clean pictures of the test, in points."
+        ),
+        spec=heat(
+            rows,
+            up=[words(name) for name in names],
+            across=[model.name for model in tried],
+            up_title="set",
+            across_title="model",
+            value="top-1 (%)",
+            about=f"Top-1 of the models of {models.data} on each out-of-distribution set.",
+        ),
+        columns={"name": "Model", "set": "Set", "value": "Top-1 (%)", "range": "Interval", "drop": "Drop"}
+        | ({"mce": "mCE (%)"} if any(found.mce for model in tried for found in model.ares.ood.values()) else {})
+        | {"n": "Images"},
+        rows=[_shifted(model, name) for model in tried for name in model.ares.ood],
+        wide=True,
+        decimals=1,
+    )
+
+
+def _shifted(model: Model, name: str) -> dict:
+    found = model.ares.ood[name]
+    return {"name": model.name, "set": words(name), **_dot(found.top1)} | {
+        "drop": "" if found.drop is None else percent(found.drop),
+        "mce": "" if found.mce is None else percent(found.mce),
+    }
 
 
 def _defences(models: Models) -> Chart | None:

@@ -17,6 +17,8 @@ SPELLED = {
     "si ni fgsm": "SI-NI-FGSM", "vmi fgsm": "VMI-FGSM",
     **{f"{attack} {steps}": f"{name}-{steps}" for attack, name in (("pgd", "PGD"), ("cw", "C&W"))
        for steps in (10, 20, 50, 100)},
+    **{f"imagenet {name.lower()}": f"ImageNet-{name}"
+       for name in ("V2", "A", "R", "200", "Sketch", "Stylized", "Real", "V", "C")}, "objectnet": "ObjectNet",
 }  # fmt: skip
 """Words, and whole names, as the field writes them."""
 LARGEST_BUDGET = 32

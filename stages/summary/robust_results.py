@@ -116,6 +116,14 @@ class Trained(Part):
     eps: float
 
 
+class Ood(Part):
+    """Top-1 on an out-of-distribution set; what only a corrupted set has may be missing."""
+
+    top1: Interval
+    drop: float | None = None
+    mce: float | None = None
+
+
 class Ares(Part):
     """The results of one model."""
 
@@ -131,6 +139,7 @@ class Ares(Part):
     mce: float | None = None
     severity: list[float] = []
     defences: dict[str, Defence] = {}
+    ood: dict[str, Ood] = {}
     self_checks: list[str] = []
 
 

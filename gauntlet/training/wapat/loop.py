@@ -1,86 +1,15 @@
-"""Training a recogniser by any of the methods: batches of like length, a tri-stage schedule, one record an epoch."""
+"""Training a recogniser by any of the methods: Adam, a tri-stage schedule, one record an epoch."""
 
-from collections.abc import Iterator, Sequence
-from typing import Protocol
+from collections.abc import Iterator
 
-import numpy as np
 import torch
 from torch import nn
 from torch.optim.lr_scheduler import LambdaLR
 
 from gauntlet.errors import ArgumentError
-from gauntlet.models.recognizer import SAMPLE_RATE_HZ, Recognizer
 from gauntlet.training.state import TrainingState, finite, lend
-from gauntlet.training.wapat.methods import METHODS, Batch, Setting
-
-
-class Spoken(Protocol):
-    """An utterance: what is heard and what is said.
-
-    Attributes:
-        waveform: float32, [T] in [-1, 1] at 16,000 Hz.
-        text: Normalised.
-    """
-
-    waveform: np.ndarray
-    text: str
-
-
-class Speech:
-    """Utterances in batches of like length.
-
-    The number of batches is the same each epoch: utterances are sorted by length in steps of `step_s`, and only those
-    of one step change places.
-
-    Args:
-        utterances: At least one.
-        batch_s: Most seconds a batch, padding counted; a longer utterance is a batch of its own.
-        step_s: Fineness of the lengths, in seconds.
-        device: Where batches go.
-    """
-
-    def __init__(
-        self, utterances: Sequence[Spoken], *, batch_s: float, step_s: float = 0.5, device: str = "cpu"
-    ) -> None:
-        if not utterances:
-            raise ArgumentError("there must be an utterance to train on; got none; a domain or split misspelt?")
-        self.utterances, self.device = utterances, device
-        self.steps = torch.tensor([-(-len(u.waveform) // round(step_s * SAMPLE_RATE_HZ)) for u in utterances])
-        self.slots = _slots(self.steps.sort().values.tolist(), most=batch_s / step_s)
-
-    def __len__(self) -> int:
-        return len(self.utterances)
-
-    def epoch(self, generator: torch.Generator) -> Iterator[Batch]:
-        """Yield every utterance once, in an order drawn from `generator`."""
-        shuffled = torch.randperm(len(self), generator=generator)
-        order = shuffled[self.steps[shuffled].argsort(stable=True)].split(self.slots)
-        for slot in torch.randperm(len(self.slots), generator=generator).tolist():
-            yield self.batch(order[slot].tolist())
-
-    def in_order(self) -> Iterator[tuple[list[int], Batch]]:
-        """Yield every utterance once, short ones first, with their places."""
-        for places in self.steps.argsort(stable=True).split(self.slots):
-            yield places.tolist(), self.batch(places.tolist())
-
-    def batch(self, places: Sequence[int]) -> Batch:
-        """Return some of the utterances, zero-padded, on the device."""
-        chosen = [self.utterances[place] for place in places]
-        lengths = torch.tensor([len(u.waveform) for u in chosen])
-        waveform = torch.zeros(len(chosen), int(lengths.max()))
-        for row, utterance in zip(waveform, chosen, strict=True):
-            row[: len(utterance.waveform)] = torch.as_tensor(utterance.waveform)
-        return Batch(waveform.to(self.device), lengths.to(self.device), [u.text for u in chosen])
-
-
-def _slots(steps: list[int], *, most: float) -> list[int]:
-    """Cut ascending lengths into as few runs as keep count x longest within `most`."""
-    slots = [0]
-    for step in steps:
-        if slots[-1] and (slots[-1] + 1) * step > most:
-            slots.append(0)
-        slots[-1] += 1
-    return slots
+from gauntlet.training.wapat.methods import METHODS, Setting
+from gauntlet.training.wapat.speech import Speech
 
 
 def tri_stage(
@@ -178,32 +107,3 @@ def train_recognizer(
             "passes": passes / len(speech),
             "unguided": unguided,
         }
-
-
-@torch.no_grad()
-def transcripts(recognizer: nn.Module, speech: Speech) -> list[str]:
-    """Return the recogniser's greedy reading of every utterance, in their order."""
-    texts = [""] * len(speech)
-    for places, batch in speech.in_order():
-        for place, text in zip(places, recognizer.transcribe(batch.waveform, batch.lengths), strict=True):
-            texts[place] = text
-    return texts
-
-
-def fitting(recognizer: Recognizer, utterances: Sequence[Spoken]) -> list[bool]:
-    """Say of each utterance whether CTC can write its text into its frames.
-
-    Only texts of over 25 symbols a second, which nobody speaks, are tried on the front: none has fewer frames a second.
-    """
-    needed = [recognizer.alphabet.frames_needed(u.text) for u in utterances]
-    return [
-        count <= 25 * len(u.waveform) / SAMPLE_RATE_HZ or _fits(recognizer, u)
-        for count, u in zip(needed, utterances, strict=True)
-    ]
-
-
-@torch.no_grad()
-def _fits(recognizer: Recognizer, utterance: Spoken) -> bool:
-    waveform = torch.as_tensor(utterance.waveform)[None]
-    features = recognizer.features(waveform, torch.tensor([waveform.shape[1]]))
-    return bool(recognizer.fits([utterance.text], features.frames))

@@ -101,23 +101,33 @@ class Loss(NamedTuple):
     unguided: int = 0
 
 
+@torch.no_grad()
+def front(recognizer: Recognizer, batch: Batch, precision: str) -> Features:
+    """Return the front's features of a batch, float32, out of memory where the batch has them."""
+    if batch.features is not None:
+        return batch.features
+    with lowered(precision, batch.waveform.device):
+        features = recognizer.features(batch.waveform, batch.lengths)
+    return features.of(features.values.float())
+
+
 def plain(recognizer: Recognizer, batch: Batch, setting: Setting, *, generator: torch.Generator) -> Loss:
     """Train on the utterances as they are."""
-    features = _front(recognizer, batch, setting.precision)
+    features = front(recognizer, batch, setting.precision)
     loss = _mean_loss(recognizer, features, batch.texts, precision=setting.precision)
     return Loss(loss, loss.detach(), passes=1)
 
 
 def specaugment(recognizer: Recognizer, batch: Batch, setting: Setting, *, generator: torch.Generator) -> Loss:
     """Train on features of which spans of frames and channels are hidden."""
-    features = _front(recognizer, batch, setting.precision)
+    features = front(recognizer, batch, setting.precision)
     return _mixed(recognizer, features, hide(features, setting, generator), texts=batch.texts, setting=setting)
 
 
 def wavaugment(recognizer: Recognizer, batch: Batch, setting: Setting, *, generator: torch.Generator) -> Loss:
     """Train on randomly augmented waveforms, one operation a batch."""
-    changed = _front(recognizer, _augmented(batch, generator), setting.precision)
-    clean = _front(recognizer, batch, setting.precision) if setting.clean_share else changed
+    changed = front(recognizer, _augmented(batch, generator), setting.precision)
+    clean = front(recognizer, batch, setting.precision) if setting.clean_share else changed
     return _mixed(recognizer, clean, changed, texts=batch.texts, setting=setting)
 
 
@@ -136,8 +146,8 @@ def waveform_at(recognizer: Recognizer, batch: Batch, setting: Setting, *, gener
             random_start=setting.random_start,
             generator=generator,
         )
-    changed = _front(recognizer, batch._replace(waveform=batch.waveform + delta, features=None), setting.precision)
-    clean = _front(recognizer, batch, setting.precision) if setting.clean_share else changed
+    changed = front(recognizer, batch._replace(waveform=batch.waveform + delta, features=None), setting.precision)
+    clean = front(recognizer, batch, setting.precision) if setting.clean_share else changed
     mixed = _mixed(recognizer, clean, changed, texts=batch.texts, setting=setting)
     return mixed._replace(passes=mixed.passes + setting.waveform_steps)
 
@@ -149,7 +159,7 @@ def pat(recognizer: Recognizer, batch: Batch, setting: Setting, *, generator: to
 
 def wapat(recognizer: Recognizer, batch: Batch, setting: Setting, *, generator: torch.Generator) -> Loss:
     """Train on adversaries of the features that agree with those of augmented waveforms (equations 2 and 3)."""
-    twin = _front(recognizer, _augmented(batch, generator), setting.adversary_precision)
+    twin = front(recognizer, _augmented(batch, generator), setting.adversary_precision)
     return _phoneme_at(recognizer, batch, setting, twin=twin, generator=generator)
 
 
@@ -161,7 +171,7 @@ METHODS: dict[str, Callable[..., Loss]] = {
 def _phoneme_at(
     recognizer: Recognizer, batch: Batch, setting: Setting, *, twin: Features | None, generator: torch.Generator
 ) -> Loss:
-    features = _front(recognizer, batch, setting.precision)
+    features = front(recognizer, batch, setting.precision)
     scale = feature_scale(features)
     delta, unguided = perturb(
         recognizer,
@@ -199,15 +209,6 @@ def _mean_loss(recognizer: Recognizer, features: Features, texts: Sequence[str],
     with lowered(precision, features.values.device):
         log_probs = recognizer.from_features(features)
     return recognizer.loss(log_probs, features.frames, texts).mean()
-
-
-@torch.no_grad()
-def _front(recognizer: Recognizer, batch: Batch, precision: str) -> Features:
-    if batch.features is not None:
-        return batch.features
-    with lowered(precision, batch.waveform.device):
-        features = recognizer.features(batch.waveform, batch.lengths)
-    return features.of(features.values.float())
 
 
 def _augmented(batch: Batch, generator: torch.Generator) -> Batch:

@@ -167,6 +167,25 @@ def test_a_model_that_was_tried_on_little_shows_little(tmp_path: Path):
     assert plain(ares_bench.detail(scores[0])) == "objects32, clean 90.0 %"
 
 
+def test_out_of_distribution_sets_are_a_figure_where_there_are_any(tmp_path: Path):
+    interval = {"value": 0.25, "low": 0.2, "high": 0.31, "n": 300}
+    ood = {
+        "imagenet_a": {"suite": "imagenet_a", "top1": interval, "n": 300, "drop": 0.65},
+        "imagenet_c": {"top1": interval, "n": 300, "mce": 0.767, "severity": [0.25] * 5},
+    }
+    change(write_ares_bench_score(tmp_path, model="tried", radius=0.05, clean=0.9, data="imagenet"), ood=ood)
+    write_ares_bench_score(tmp_path, model="bare", radius=0.05, clean=0.9, data="imagenet")
+    (chart,) = [chart for chart in ares_bench.charts(read_scores(tmp_path)) if chart.name == "ares_bench-ood-imagenet"]
+    vl_convert.vegalite_to_vega(json.dumps(chart.spec), vl_version=VEGA_LITE)
+    assert [(cell["row"], cell["column"]) for cell in chart.spec["data"]["values"]] == [
+        ("ImageNet-A", "tried"),
+        ("ImageNet-C", "tried"),
+    ]
+    one, two = ([row[key] for key in chart.columns] for row in chart.rows)
+    assert one == ["tried", "ImageNet-A", 25, "[20.0, 31.0]", 65, "", 300]
+    assert two == ["tried", "ImageNet-C", 25, "[20.0, 31.0]", "", 76.7, 300]
+
+
 def test_data_sets_are_kept_apart(tmp_path: Path):
     for model, data in (("a", "objects32"), ("b", "objects32"), ("c", "digits")):
         write_ares_bench_score(tmp_path, model=model, radius=0.05, clean=0.9, data=data)

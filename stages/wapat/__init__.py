@@ -1,0 +1,1 @@
+"""WAPAT: recognisers trained against phoneme adversaries guided by waveform augmentation, and their scores."""
