@@ -1,18 +1,17 @@
 """Listening: the clips that stages left for people, dealt into rows of players."""
 
 import csv
-from collections.abc import Iterator
 from itertools import zip_longest
 from pathlib import Path
 
 from gauntlet.errors import DataError
 from stages.summary.figures import words
-from stages.summary.players import PlayerRow, Players, Sound, fitting, player_row, read_sound
+from stages.summary.players import Players, Sound, fitting, player_row, read_sound
 
 LETTERS = {"speech": 800_000, "speech_c": 1_200_000}
 """What each set may add to the page: four megabytes in all, with the attacked clips."""
-VOICES = 3
-"""Of those that say a sentence, at most so many are heard."""
+ABREAST = 3
+"""Clips of a row at most: of more voices that say a sentence, the first are heard."""
 
 
 def find_players(built: Path, attacked: Path, *, rows: int) -> list[Players]:
@@ -31,20 +30,29 @@ def find_players(built: Path, attacked: Path, *, rows: int) -> list[Players]:
 
 
 def _speech(folder: Path, *, name: str, rows: int) -> Players:
-    """One row a sentence, with the voices that say it; people and synthetic voices in turn."""
+    """Make rows of one sentence in several voices, in turn with rows of people, each with a sentence of its own."""
     sentences: dict[str, list[dict[str, str]]] = {}
     for record in read_list(folder / "transcripts.tsv", columns=("file", "text", "domain", "raw_text")):
         sentences.setdefault(record["text"], []).append(record)
-    alone = [records for records in sentences.values() if len(records) == 1]
-    shared = [records for records in sentences.values() if len(records) > 1]
-    dealt = [records for pair in zip_longest(alone, shared) for records in pair if records]
-
-    def made() -> Iterator[PlayerRow]:
-        for records in dealt:
-            sounds = [_sound(folder, record["file"], label=record["domain"]) for record in records[:VOICES]]
-            yield player_row(records[0]["raw_text"], sounds)
-
-    kept = fitting(made(), letters=LETTERS[name], most=rows)
+    alone: dict[str, list[tuple[str, str]]] = {}
+    voices = []
+    for records in sentences.values():
+        first = records[0]
+        if len(records) == 1:
+            alone.setdefault(first["domain"], []).append((first["raw_text"], first["file"]))
+        else:
+            said = [(words(record["domain"]), record["file"]) for record in records[:ABREAST]]
+            voices.append((first["raw_text"], said))
+    people = [
+        (words(domain), clips[begin : begin + ABREAST])
+        for domain, clips in alone.items()
+        for begin in range(0, len(clips), ABREAST)
+    ]
+    dealt = [row for pair in zip_longest(people, voices) for row in pair if row]
+    made = (
+        player_row(caption, [_sound(folder, file, label=label) for label, file in clips]) for caption, clips in dealt
+    )
+    kept = fitting(made, letters=LETTERS[name], most=rows)
     return Players(
         name=name,
         place=folder.as_posix(),
@@ -75,4 +83,4 @@ def read_list(file: Path, *, columns: tuple[str, ...]) -> list[dict[str, str]]:
 def _sound(folder: Path, file: str, *, label: str) -> Sound:
     if Path(file).name != file:
         raise DataError(f"{folder} must list files beside the list; got {file!r}")
-    return read_sound(folder / file, label=words(label))
+    return read_sound(folder / file, label=label)

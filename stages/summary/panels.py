@@ -63,7 +63,7 @@ def panels(
     apart = {
         "data": {"values": [{"place": place * pitch - GAP} for place in range(1, len(order))]},
         "mark": {"type": "rule", "stroke": RULE},
-        "encoding": {"x": {"field": "place", "type": "quantitative"}},
+        "encoding": {"x": places["x"]},
     }
     upright = {"y": places["y"] | {"field": "low"}, "y2": {"field": "high"}}
     layers = [

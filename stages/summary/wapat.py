@@ -163,9 +163,9 @@ def _variants(found: list[tuple[str, Wapat]]) -> Chart:
         name="wapat-variants",
         title="Word error rate of each variant",
         caption=(
-            "Dot: word error rate, lower is better. Bar: its interval over utterances. Variants by the mean of the "
-            "domains. The attacks are those of the largest budget; the last figures show all. Grey: a reference, not "
-            f"trained here. Text is normalised by {found[0][1].normalizer}."
+            "Dot: word error rate, lower is better. Bar: its interval over utterances. Variants by the mean of "
+            "unseen domains. The attacks are those of the largest budget; the last figures show all. Grey: a "
+            f"reference, not trained here. Text is normalised by {found[0][1].normalizer}."
         ),
         spec=dots(
             rows,
