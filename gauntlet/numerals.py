@@ -30,7 +30,7 @@ DECADE = re.compile(r"(?:\b(1[1-9]|20)|(?<!\w)'?)(\d0)'?s\b")
 ORDINAL = re.compile(rf"(?<![\d.])({NUMBER})(?:st|nd|rd|th)\b")
 PERCENT = re.compile(r"(?<=\d)\s?%")
 DECIMAL = re.compile(rf"(?<![\w.])({NUMBER})?\.(\d+)(?![\d.])")
-YEAR = re.compile(r"(?<![\d,.])(1[1-9]\d\d|20\d\d)(?![\d,]\d)")
+YEAR = re.compile(r"(?<![\d,.])(1[1-9]\d\d|20\d\d)(?!\d|,\d)")
 WHOLE = re.compile(NUMBER)
 
 

@@ -7,10 +7,10 @@ import numpy as np
 
 from gauntlet.errors import ArgumentError
 
-ZEROS = 24
+ZEROS = 48
 """Zero crossings of the filter on each side."""
 ROLL_OFF = 0.945
-"""Where the pass band ends, as a share of the lower Nyquist frequency."""
+"""Where the level is halved, as a share of the lower Nyquist frequency."""
 KAISER_BETA = 9.0
 
 
@@ -32,7 +32,7 @@ def resample(waveform: np.ndarray, *, source_hz: int, target_hz: int) -> np.ndar
     Args:
         waveform: float32 [T].
         source_hz: Its rate.
-        target_hz: The rate wanted; the band kept ends at 94.5 % of the lower Nyquist frequency.
+        target_hz: The rate wanted; at 94.5 % of the lower Nyquist frequency the level is halved.
 
     Returns:
         float32 [ceil(T * target_hz / source_hz)]; the very same array where the rates are equal. May exceed the
@@ -44,7 +44,7 @@ def resample(waveform: np.ndarray, *, source_hz: int, target_hz: int) -> np.ndar
     if source_hz < 1 or target_hz < 1 or waveform.ndim != 1:
         text = f"{source_hz} Hz, {target_hz} Hz, shape {waveform.shape}"
         raise ArgumentError(f"resample needs rates of at least 1 Hz and one channel; got {text}; stereo?")
-    if source_hz == target_hz:
+    if source_hz == target_hz or not len(waveform):
         return waveform
     divisor = gcd(source_hz, target_hz)
     up, down = target_hz // divisor, source_hz // divisor
