@@ -131,7 +131,7 @@ def _locked(frame: Tensor) -> Tensor:
 
 
 def _turn(now: Tensor, advance: Tensor, last: Tensor | None) -> Tensor:
-    """Give each frame the last one's phase plus its advance; K x B x F, `now` changes in place, its last is returned."""
+    """Give each frame the last one's phase plus its advance; K x B x F, changes `now`, returns the last of it."""
     size = now.abs()
     fresh = now * 1e-12  # where there was silence before, a frame keeps its own phase
     for frame in range(len(now)):
