@@ -29,7 +29,7 @@ class Heard:
         references: By recogniser: the texts, or the phonemes for one that writes phonemes.
         hypotheses: By recogniser.
         snr_db: By recogniser, of waveforms under attack.
-        left_out: Clips that were not attacked, because CTC cannot write their texts into their frames.
+        left_out: Clips that were not attacked, because CTC cannot write their texts: too few frames, an unknown symbol.
     """
 
     sentences: list[str] = field(default_factory=list)
@@ -165,11 +165,20 @@ class Ears:
     @torch.no_grad()
     def _that_fit(self, clips: Sequence[Clip]) -> tuple[list[Clip], int]:
         """Return the clips whose texts all recognisers could write, and the number of the others."""
-        fit = torch.ones(len(clips), dtype=torch.bool)
-        for names, features in self._features(*padded(clips, device=self.device)):
-            for name in names:
-                fit &= self.recognizers[name].fits(self.said(name, clips), features.frames).cpu()
-        return [clip for clip, fits in zip(clips, fit.tolist(), strict=True) if fits], int((~fit).sum())
+        kept = [clip for clip in clips if all(self._knows(name, clip) for name in self.recognizers)]
+        if kept:
+            fit = torch.ones(len(kept), dtype=torch.bool)
+            for names, features in self._features(*padded(kept, device=self.device)):
+                for name in names:
+                    fit &= self.recognizers[name].fits(self.said(name, kept), features.frames).cpu()
+            kept = [clip for clip, fits in zip(kept, fit.tolist(), strict=True) if fits]
+        return kept, len(clips) - len(kept)
+
+    def _knows(self, name: str, clip: Clip) -> bool:
+        """Say whether a recogniser has every symbol of a clip: a phoneme of a test voice may be in no training line."""
+        alphabet, (text,) = self.recognizers[name].alphabet, self.said(name, [clip])
+        parts = text if alphabet.by_letter else text.split()
+        return bool(parts) and set(alphabet.symbols).issuperset(parts)
 
 
 def heard_by(name: str, transcriber: Transcriber, clips: Sequence[Clip], *, batch_s: float, device: str) -> Heard:

@@ -78,9 +78,7 @@ class Rates:
         """
         heard = self.heard[group]
         if not heard.sentences:
-            raise DataError(
-                f"some text under attack must fit into its frames; none of {heard.left_out} does; another corpus's?"
-            )
+            raise DataError(f"some text under attack must be one that CTC can write; none of {heard.left_out} is")
         ratios = [ratio for ratio in heard.snr_db.get(name, []) if math.isfinite(ratio)]
         snr = {"snr_db": float(np.mean(ratios)) if ratios else None} if group.kind == "waveform_pgd" else {}
         return {"wer": self._rate(self._errors(name, group)), "left_out": heard.left_out} | snr
