@@ -1,15 +1,20 @@
 """Listening: the clips that stages left for people, dealt into rows of players."""
 
 import csv
+import json
 from itertools import zip_longest
 from pathlib import Path
 
 from gauntlet.errors import DataError
-from stages.summary.figures import words
+from stages.summary.figures import MINUS, THIN, words
 from stages.summary.players import Players, Sound, fitting, player_row, read_sound
 
-LETTERS = {"speech": 800_000, "speech_c": 1_200_000}
+LETTERS = {"speech": 600_000, "speech_c": 1_500_000}
 """What each set may add to the page: four megabytes in all, with the attacked clips."""
+TOLD = ("3", "5", "1")
+"""Severities in the order in which they are heard, as long as there is room."""
+UNITS = {"db": "dB", "hz": "Hz", "s": "s"}
+CLEAN = "clean"
 ABREAST = 3
 """Clips of a row at most: of more voices that say a sentence, the first are heard."""
 
@@ -25,7 +30,7 @@ def find_players(built: Path, attacked: Path, *, rows: int) -> list[Players]:
     Raises:
         DataError: A clip or a list of clips is damaged.
     """
-    found = {"speech": (built / "speech/samples", _speech)}
+    found = {"speech": (built / "speech/samples", _speech), "speech_c": (built / "speech_c/samples", _speech_c)}
     return [make(folder, name=name, rows=rows) for name, (folder, make) in found.items() if folder.is_dir()]
 
 
@@ -49,18 +54,61 @@ def _speech(folder: Path, *, name: str, rows: int) -> Players:
         for begin in range(0, len(clips), ABREAST)
     ]
     dealt = [row for pair in zip_longest(people, voices) for row in pair if row]
+    note = "Test sentences, by people and by synthetic voices. Spectrogram: loudness over time and frequency."
+    return _players(folder, dealt, name=name, rows=rows, title="Speech", note=note)
+
+
+def _speech_c(folder: Path, *, name: str, rows: int) -> Players:
+    """Make rows of one utterance, clean and in every corruption, a severity after the other."""
+    utterances: dict[str, list[dict[str, str]]] = {}
+    columns = ("file", "text", "id", "shift", "severity", "amounts")
+    for record in read_list(folder / "transcripts.tsv", columns=columns):
+        utterances.setdefault(record["id"], []).append(record)
+    size = {
+        number: sum((folder / each["file"]).stat().st_size for each in records)
+        for number, records in utterances.items()
+    }
+    shown = utterances[min(size, key=lambda number: (size[number], number))] if utterances else []
+    by_severity = {severity: [each for each in shown if each["severity"] == severity] for severity in ("0", *TOLD)}
+    clean = by_severity.pop("0")
+    dealt = []
+    for severity, records in by_severity.items():
+        clips = [(_corrupted(each), each["file"]) for each in records]
+        clips = [*((CLEAN, each["file"]) for each in clean if not dealt), *clips]
+        dealt += [(f"Severity {severity}", clips[begin : begin + ABREAST]) for begin in range(0, len(clips), ABREAST)]
+    title = f"Speech-C: “{shown[0]['text']}” in every corruption" if shown else "Speech-C"
+    note = "The clips of a row share their scale, so that a shade means the same level in each."
+    return _players(folder, dealt, name=name, rows=rows, title=title, note=note)
+
+
+def _players(
+    folder: Path, dealt: list[tuple[str, list[tuple[str, str]]]], *, name: str, rows: int, title: str, note: str
+) -> Players:
+    """Make players of rows, each a caption and the labels and files of its clips, as far as they fit."""
     made = (
         player_row(caption, [_sound(folder, file, label=label) for label, file in clips]) for caption, clips in dealt
     )
     kept = fitting(made, letters=LETTERS[name], most=rows)
-    return Players(
-        name=name,
-        place=folder.as_posix(),
-        title="Speech",
-        note="Test sentences, by people and by synthetic voices. Spectrogram: loudness over time and frequency.",
-        rows=kept,
-        left_out=len(dealt) - len(kept),
-    )
+    left_out = len(dealt) - len(kept)
+    return Players(name=name, place=folder.as_posix(), title=title, note=note, rows=kept, left_out=left_out)
+
+
+def _corrupted(record: dict[str, str]) -> str:
+    amounts = json.loads(record["amounts"])
+    return f"{words(record['shift'])}: {', '.join(amount(name, value) for name, value in amounts.items())}"
+
+
+def amount(name: str, value: float) -> str:
+    """Write what a corruption was given, with its unit.
+
+    >>> amount("snr_db", 5), amount("width_hz", 1000.0), amount("kbit_s", 16), amount("cents", -350.0)
+    ('SNR 5\u202fdB', 'width 1000\u202fHz', '16\u202fkbit/s', 'cents −350')
+    """
+    what, _, unit = name.rpartition("_")
+    if name == "kbit_s":
+        return f"{value:g}{THIN}kbit/s"
+    said = (f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}").replace("-", MINUS)
+    return f"{words(what)} {said}{THIN}{UNITS[unit]}" if unit in UNITS else f"{words(name)} {said}"
 
 
 def read_list(file: Path, *, columns: tuple[str, ...]) -> list[dict[str, str]]:
