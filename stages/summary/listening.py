@@ -8,9 +8,10 @@ from pathlib import Path
 from gauntlet.errors import DataError
 from stages.summary.figures import MINUS, THIN, words
 from stages.summary.players import Players, Sound, fitting, player_row, read_sound
+from stages.summary.transaudio_pairs import read_pairs
 
 LETTERS = {"speech": 600_000, "speech_c": 1_500_000}
-"""What each set may add to the page: four megabytes in all, with the attacked clips."""
+"""What each set may add to the page; with the attacked clips, less than four megabytes in all."""
 TOLD = ("3", "5", "1")
 """Severities in the order in which they are heard, as long as there is room."""
 UNITS = {"db": "dB", "hz": "Hz", "s": "s"}
@@ -19,19 +20,22 @@ ABREAST = 3
 """Clips of a row at most: of more voices that say a sentence, the first are heard."""
 
 
-def find_players(built: Path, attacked: Path, *, rows: int) -> list[Players]:
+def find_players(built: Path, attacked: Path, scores: Path, *, rows: int) -> list[Players]:
     """Make players of the speech, its corruptions and the attacked clips, where there are any.
 
     Args:
         built: Holds `speech/samples` and `speech_c/samples`.
         attacked: Holds `transaudio/<setting>`.
+        scores: Holds `transaudio/transcripts.csv`.
         rows: At most so many rows of each.
 
     Raises:
         DataError: A clip or a list of clips is damaged.
     """
     found = {"speech": (built / "speech/samples", _speech), "speech_c": (built / "speech_c/samples", _speech_c)}
-    return [make(folder, name=name, rows=rows) for name, (folder, make) in found.items() if folder.is_dir()]
+    data = [make(folder, name=name, rows=rows) for name, (folder, make) in found.items() if folder.is_dir()]
+    pairs = read_pairs(attacked / "transaudio", scores / "transaudio", rows=rows)
+    return [*data, pairs] if pairs else data
 
 
 def _speech(folder: Path, *, name: str, rows: int) -> Players:

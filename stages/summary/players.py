@@ -247,7 +247,9 @@ def compare(transcript: str, spoken: str) -> tuple[Part, ...]:
     return tuple(parts)
 
 
-def heard_by(listener: str, transcripts: Mapping[str, str], *, labels: Iterable[str], spoken: str) -> Heard:
+def heard_by(
+    listener: str, transcripts: Mapping[str, str], *, labels: Iterable[str], spoken: str, note: str = ""
+) -> Heard:
     """Line up what a listener made of the clips named by `labels`, compared with the spoken text."""
     parts = tuple(compare(transcripts[label], spoken) if label in transcripts else None for label in labels)
-    return Heard(listener=listener, transcripts=parts)
+    return Heard(listener=listener, transcripts=parts, note=note)

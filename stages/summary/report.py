@@ -80,7 +80,7 @@ def run(
         read_gallery(folder, name=name, rows=params.rows, side_px=params.side_px, quality=params.quality)
         for name, folder in find_galleries(built, attacked, scores)
     ]
-    players = find_players(built, attacked, rows=params.rows)
+    players = find_players(built, attacked, scores, rows=params.rows)
     sections = build_sections(found, histories=histories, galleries=galleries, players=players)
     text = render_page(sections, scores=found)
     if len(text.encode()) > params.page_mib * 2**20:
