@@ -13,7 +13,7 @@ from gauntlet.models.whisper_decoder import Cache, DecoderShape, WhisperDecoder
 from gauntlet.models.whisper_encoder import EncoderShape, Heard, WhisperFront
 from gauntlet.transcripts import normalize
 
-NEAR, STRIDE = 50, 8
+NEAR, STRIDE = 25, 8
 TOKENS_A_SECOND = 12
 """More than fast speech has; a decoder that runs in circles is stopped there."""
 

@@ -183,8 +183,22 @@ def read_recognizer(folder: Path, *, whisper: Path) -> WhisperCtc:
     return model.eval()
 
 
+def read_json(path: Path) -> dict:
+    """Read one of the JSON files of a transformers folder.
+
+    Raises:
+        DataError: It is missing, or no JSON.
+    """
+    try:
+        return json.loads(path.read_text())
+    except FileNotFoundError:
+        raise DataError(f"{path} must exist; is {path.parent} a transformers folder?") from None
+    except json.JSONDecodeError as error:
+        raise DataError(f"{path} must be JSON; {error}") from None
+
+
 def _rules(folder: Path) -> Rules:
-    config = _json(folder / "generation_config.json")
+    config = read_json(folder / "generation_config.json")
     try:
         prefix = [config["decoder_start_token_id"]]
         if config.get("is_multilingual"):
@@ -200,7 +214,7 @@ def _rules(folder: Path) -> Rules:
 
 
 def _sizes(folder: Path, keys: dict[str, str]) -> dict[str, int]:
-    config = _json(folder / "config.json")
+    config = read_json(folder / "config.json")
     try:
         return {name: config[key] for name, key in keys.items()}
     except KeyError as error:
@@ -211,15 +225,6 @@ def _part(weights: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
     """Return the weights below a prefix, with or without `model.` before it, in float32."""
     parts = {name.removeprefix("model."): tensor for name, tensor in weights.items()}
     return {name.removeprefix(prefix): tensor.float() for name, tensor in parts.items() if name.startswith(prefix)}
-
-
-def _json(path: Path) -> dict:
-    try:
-        return json.loads(path.read_text())
-    except FileNotFoundError:
-        raise DataError(f"{path} must exist; is {path.parent} a transformers folder?") from None
-    except json.JSONDecodeError as error:
-        raise DataError(f"{path} must be JSON; {error}") from None
 
 
 def _weights(path: Path) -> dict[str, Tensor]:
