@@ -165,14 +165,15 @@ def run(params: Params, *, prompts: Path, transcripts: Path, sentences: Path, fo
     speak = partial(human, domain=PROMPTS, voice=params.prompts_voice, source=about.package, licence=about.licence)
     said_by_people = parallel(_Human(speak, splits), recorded, what="prompts")
     corpora.mkdir(parents=True)
-    shards, shown = Shards(corpora), _Samples()
-    for clip in [*said_by_people, *_synthetic(params, texts, splits=splits, sentences=sentences)]:
-        _add(clip, shards=shards, shown=shown)
-    for name, folder in params.corpora.items():
-        path = named_folder(folders, folder.folder)
-        for clip in _own(name, folder, path=path, limits=_limits(params), splits=splits, tally=tally):
+    shown = _Samples()
+    with Shards(corpora) as shards:
+        for clip in [*said_by_people, *_synthetic(params, texts, splits=splits, sentences=sentences)]:
             _add(clip, shards=shards, shown=shown)
-    shards.close()
+        for name, folder in params.corpora.items():
+            path = named_folder(folders, folder.folder)
+            for clip in _own(name, folder, path=path, limits=_limits(params), splits=splits, tally=tally):
+                _add(clip, shards=shards, shown=shown)
+    write_table(corpora / "manifest.parquet", shards.rows)
     write_table(corpora / "excluded.parquet", tally.excluded or [{"source": "", "reason": "", "name": ""}])
     write_samples(corpora / "samples", shown.pick(params.samples))
     write_json(corpora / "counts.json", _counts(shards.rows, tally))
@@ -249,7 +250,7 @@ def _own(
 
 
 class _Samples:
-    """Keeps the first clips of each domain, test before train, for people to hear."""
+    """Keeps the first sentences of each domain to test on, for people to hear."""
 
     def __init__(self) -> None:
         self.first: dict[str, list[Clip]] = defaultdict(list)

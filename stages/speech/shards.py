@@ -33,7 +33,7 @@ def encode_flac(waveform: np.ndarray) -> bytes:
 
 
 class Shards:
-    """Writes `<domain>-<split>-0000.tar` and so on as clips come, in whatever order; remembers the manifest's rows."""
+    """Writes `<domain>-<split>-0000.tar` and so on as clips come, in whatever order; keeps the manifest's rows."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -54,11 +54,12 @@ class Shards:
         self.counts[place] += 1
         self.rows.append({**row, "shard": name})
 
-    def close(self) -> None:
-        """Close the shards and write manifest.parquet."""
+    def __enter__(self) -> "Shards":
+        return self
+
+    def __exit__(self, *_: object) -> None:
         for writer in self.open.values():
             writer.close()
-        write_table(self.folder / "manifest.parquet", self.rows)
 
 
 def write_table(path: Path, rows: list[dict]) -> None:
