@@ -65,7 +65,7 @@ def detail(score: Score) -> str:
     own = set(surrogates(found))
     said = []
     for edit in _edits(found.edits):
-        rates = {victim: success.word.value for victim, success in found.edits[edit].items()}
+        rates = {victim: success.word.value for victim, success in found.edits[edit].items() if success.word.n}
         near = {victim: rate for victim, rate in rates.items() if victim in own} or rates
         if near:
             said.append(f"{edit} {100 * max(near.values()):.0f}{THIN}%")
@@ -86,7 +86,9 @@ def finding(scores: list[Score]) -> str:
         own = set(surrogates(found))
         for edit in _edits(found.edits):
             carried += [
-                (success.word, name, edit, victim) for victim, success in found.edits[edit].items() if victim not in own
+                (success.word, name, edit, victim)
+                for victim, success in found.edits[edit].items()
+                if victim not in own and success.word.n
             ]
         noise += [success.word.value for edits in found.control.values() for success in edits.values()]
     said = []
@@ -124,6 +126,7 @@ def _matrix(found: list[tuple[str, TransAudio]]) -> Chart | None:
                         {"row": row, "column": words(victim), "layer": _layer(edit, measure)}
                         | {"value": percent(rate.value), "own": victim in own and by_edit is each.edits}
                         for measure, rate in _rates(success)
+                        if rate.n
                     ]
                     numbers.append(
                         {"row": row, "edit": edit, "column": words(victim), "n": success.word.n} | _said(success)
@@ -136,9 +139,9 @@ def _matrix(found: list[tuple[str, TransAudio]]) -> Chart | None:
         name="transaudio-matrix",
         title="Success by edit, setting and victim",
         caption=(
-            "Share of clips (%) in which the victim of the column hears what the edit aims at: the word alone, or the "
-            "whole target; or how far its transcript is from the target, where less is better. Outlined: attacked "
-            "through this victim. The last rows: noise of the same level in place of the perturbation."
+            "Of the clips in which the victim of the column does not hear the edit beforehand, the share (%) in which "
+            "it then does: the word alone, or the whole target; or how far its transcripts are from the targets, where "
+            "less is better. Outlined: attacked through this victim. The last rows: noise of the same level instead."
         ),
         spec=heat(
             cells,
@@ -163,7 +166,10 @@ def _layer(edit: str, measure: str) -> str:
 
 
 def _said(success: Success) -> dict:
-    return {measure: f"{percent(rate.value):.1f} {span(rate.low, rate.high)}" for measure, rate in _rates(success)}
+    return {
+        measure: f"{percent(rate.value):.1f} {span(rate.low, rate.high)}" if rate.n else "none to mislead"
+        for measure, rate in _rates(success)
+    }
 
 
 def _beside_noise(found: list[tuple[str, TransAudio]]) -> Chart | None:
@@ -176,14 +182,14 @@ def _beside_noise(found: list[tuple[str, TransAudio]]) -> Chart | None:
         for edit in _edits(each.edits)
         for victim in _victims(found)
         for made, edits in ((ATTACK, each.edits), (NOISE, each.control))
-        if (success := edits.get(edit, {}).get(victim))
+        if (success := edits.get(edit, {}).get(victim)) and success.word.n
     ]
     if not rows:
         return None
     return Chart(
         name="transaudio-noise",
         title=f"Success beside noise: {words(name)}",
-        caption="Dot: share of clips in which the word is heard as the edit wants it. Bar: its interval over clips.",
+        caption="Dot: share of clips in which the edit is heard, of those where it was not before. Bar: its interval.",
         spec=dots(
             rows,
             groups=list(dict.fromkeys(row["group"] for row in rows)),
@@ -207,7 +213,7 @@ def _beside_noise(found: list[tuple[str, TransAudio]]) -> Chart | None:
 
 
 def _mean_success(found: TransAudio) -> float:
-    rates = [success.word.value for edits in found.edits.values() for success in edits.values()]
+    rates = [success.word.value for edits in found.edits.values() for success in edits.values() if success.word.n]
     return sum(rates) / max(len(rates), 1)
 
 

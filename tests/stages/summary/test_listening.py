@@ -6,7 +6,7 @@ from gauntlet.errors import DataError
 from stages.summary import transaudio_pairs
 from stages.summary.listening import LETTERS, find_players
 from stages.summary.players import Players
-from tests.fixtures.speech_scores import write_speech_samples
+from tests.fixtures.speech_scores import write_speech_c_samples, write_speech_samples
 
 
 @pytest.fixture
@@ -33,6 +33,16 @@ def test_a_sentence_is_heard_in_each_voice_and_people_stand_abreast(data: Path):
 def test_rows_are_limited_and_the_others_counted(data: Path):
     speech = find(data, rows=2)["speech"]
     assert (len(speech.rows), speech.left_out) == (2, 2)
+
+
+def test_the_shortest_utterance_is_heard_in_every_corruption_the_clean_one_first(data: Path):
+    write_speech_c_samples(data / "built/speech_c/samples")
+    shown = find(data)["speech_c"]
+    labels = [clip.label.replace("\u202f", " ") for row in shown.rows for clip in row.clips]
+    assert labels[:4] == ["clean", "clipping: headroom −3 dB", "noise: colour 0.3, SNR 10 dB", "pitch: cents −350"]
+    assert len(labels) == 1 + 3 * 3
+    assert list(dict.fromkeys(row.caption for row in shown.rows)) == ["Severity 3", "Severity 5", "Severity 1"]
+    assert shown.rows[0].clips[0].seconds == pytest.approx(1.2)
 
 
 def test_the_page_grows_by_less_than_four_megabytes():
