@@ -37,7 +37,7 @@ class Record:
         end: Where it ends.
         steps: Of the second stage.
         snr_db: Clean over change, where the utterance is not replaced: outside of the clip for insert and substitute.
-        change_db: The start, with the unattacked clip, over all that the attack changed; as loud is the control's noise.
+        change_db: The start, with the unattacked clip, over what the attack changed; as loud is the control's noise.
         clip_db: The clip's mean power over the clean utterance's.
         clean: File name.
         attacked: File name.
