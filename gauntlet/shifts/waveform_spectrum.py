@@ -12,23 +12,23 @@ GUARD = 800
 """Silence after an utterance, samples: what a filter smears over the end must not come round to the start."""
 
 
-@lru_cache(maxsize=1)
-def _good_sizes() -> list[int]:
-    """List even numbers below 2^27 with no prime factor above 13: sizes at which a transform is quick."""
-    powers = ((2, 27), (3, 9), (5, 6), (7, 4), (11, 2), (13, 2))
-    sizes = [2]
-    for prime, most in powers:
-        sizes = [size * prime**times for size in sizes for times in range(most) if size * prime**times < 1 << 27]
-    return sorted(sizes)
+@lru_cache(maxsize=2)
+def _sizes(largest_prime: int, step: int) -> list[int]:
+    """List the multiples of step below 2^27 with small prime factors only: sizes at which a transform is quick."""
+    sizes = [step]
+    for prime, most in ((2, 27), (3, 9), (5, 6), (7, 4), (11, 2), (13, 2)):
+        times = range(most if prime <= largest_prime else 1)
+        sizes = [size * prime**power for size in sizes for power in times if size * prime**power < 1 << 27]
+    return sorted(size for size in sizes if size & (size - 1) or size < 4096)  # long powers of two crowd the cache
 
 
 def good_size(least: int) -> int:
-    """Find the smallest size of at least `least` at which a Fourier transform is quick.
+    """Find the smallest size of at least `least` at which a Fourier transform is quickest.
 
     >>> good_size(64_001)
-    64064
+    64512
     """
-    sizes = _good_sizes()
+    sizes = _sizes(7, 32)
     place = bisect_left(sizes, least)
     return sizes[place] if place < len(sizes) else 2 * least
 
@@ -98,7 +98,7 @@ def resampled(waveform: Tensor, rates: Tensor) -> Tensor:
 
 def _pair(least: int, rate: float) -> tuple[int, int]:
     """Find two quick sizes, the first at least `least`, that stand to each other as rate to 1."""
-    sizes = _good_sizes()
+    sizes = _sizes(13, 2)
     first = bisect_left(sizes, least)
     pairs = []
     for old in sizes[first : first + 32]:

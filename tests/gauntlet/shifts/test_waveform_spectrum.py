@@ -68,5 +68,5 @@ def test_wrong_bands_are_named():
 def test_a_good_size_is_even_and_near(least):
     size = good_size(least)
     assert size % 2 == 0
-    assert least <= size <= max(2 * least, 2)
-    assert least < 1000 or least > 2**27 or size < 1.02 * least
+    assert least <= size <= max(2 * least, 64)
+    assert least < 10_000 or least > 2**27 or size < 1.02 * least
