@@ -1,5 +1,6 @@
 """Speech-C: what `speech.corrupt` writes, a manifest and one archive of FLAC for every shift and severity."""
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,6 +66,19 @@ def read_rows(folder: Path, *, limit: int | None = None, seed: int = 0) -> list[
         Row(r.id, r.shift, int(r.severity), r.text, r.domain, int(r.samples), r.shard)
         for r in table[list(COLUMNS)].itertuples(index=False)
     ]
+
+
+def read_version(folder: Path) -> str:
+    """Read the version of the severities: figures on different versions do not compare.
+
+    Raises:
+        DataError: speech_c.json is missing, no JSON, or names none.
+    """
+    path = folder / "speech_c.json"
+    try:
+        return str(json.loads(path.read_text())["version"])
+    except (OSError, ValueError, KeyError, TypeError):
+        raise DataError(f"{path} must name the version of Speech-C; it does not; an unfinished build?") from None
 
 
 def read_clips(folder: Path, rows: Iterable[Row]) -> list[CorruptedClip]:

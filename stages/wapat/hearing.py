@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from gauntlet.attacks.features import feature_pgd, feature_scale, snr_db, waveform_pgd
 from gauntlet.models.recognizer import SAMPLE_RATE_HZ, Features, Recognizer, Transcriber
+from gauntlet.training.wapat.adversary import lowered
 
 
 class Clip(Protocol):
@@ -73,13 +74,20 @@ class Ears:
         phonemes: What those that write phonemes should write, by the utterance's id, spaces between.
         batch_s: Seconds of sound at a time, padding included.
         device: Where the recognisers are.
+        precision: A key of `gauntlet.training.wapat.adversary.PRECISIONS`, of all their passes.
     """
 
     def __init__(
-        self, recognizers: Mapping[str, Recognizer], *, phonemes: Mapping[str, str], batch_s: float, device: str
+        self,
+        recognizers: Mapping[str, Recognizer],
+        *,
+        phonemes: Mapping[str, str],
+        batch_s: float,
+        device: str,
+        precision: str = "float32",
     ) -> None:
         self.recognizers = dict(recognizers)
-        self.phonemes, self.batch_s, self.device = phonemes, batch_s, device
+        self.phonemes, self.batch_s, self.device, self.precision = phonemes, batch_s, device, precision
         self.fronts: list[list[str]] = []
         for name, recognizer in self.recognizers.items():
             alike = [names for names in self.fronts if equal_fronts(self.recognizers[names[0]], recognizer)]
@@ -93,7 +101,7 @@ class Ears:
         heard = Heard()
         for batch in batches(clips, batch_s=self.batch_s):
             written: dict[str, list[str]] = {}
-            with torch.inference_mode():
+            with torch.inference_mode(), self._lowered():
                 for names, features in self._features(*padded(batch, device=self.device)):
                     written |= {name: self._read(name, features) for name in names}
             heard += self._heard(batch, written)
@@ -105,21 +113,19 @@ class Ears:
         if not clips:
             return Heard(left_out=left_out)
         written = {}
-        with torch.no_grad():
-            played = list(self._features(*padded(clips, device=self.device)))
-        for names, features in played:
-            scale = feature_scale(features)
-            for name in names:
-                delta = feature_pgd(
-                    self.recognizers[name],
-                    features,
-                    self.said(name, clips),
-                    eps=radius.eps * scale,
-                    alpha=radius.alpha * scale,
-                    steps=radius.steps,
-                    generator=torch.Generator().manual_seed(seed),
-                )
-                with torch.no_grad():
+        with self._lowered():
+            for names, features in self._features(*padded(clips, device=self.device)):
+                scale = feature_scale(features)
+                for name in names:
+                    delta = feature_pgd(
+                        self.recognizers[name],
+                        features,
+                        self.said(name, clips),
+                        eps=radius.eps * scale,
+                        alpha=radius.alpha * scale,
+                        steps=radius.steps,
+                        generator=torch.Generator().manual_seed(seed),
+                    )
                     written[name] = self._read(name, features.of(features.values + delta))
         return self._heard(clips, written) + Heard(left_out=left_out)
 
@@ -131,17 +137,18 @@ class Ears:
         written, ratios = {}, {}
         waveform, lengths = padded(clips, device=self.device)
         for name, recognizer in self.recognizers.items():
-            delta = waveform_pgd(
-                recognizer,
-                waveform,
-                lengths,
-                texts=self.said(name, clips),
-                eps=radius.eps,
-                alpha=radius.alpha,
-                steps=radius.steps,
-                generator=torch.Generator().manual_seed(seed),
-            )
-            written[name] = recognizer.transcribe(waveform + delta, lengths)
+            with self._lowered():
+                delta = waveform_pgd(
+                    recognizer,
+                    waveform,
+                    lengths,
+                    texts=self.said(name, clips),
+                    eps=radius.eps,
+                    alpha=radius.alpha,
+                    steps=radius.steps,
+                    generator=torch.Generator().manual_seed(seed),
+                )
+                written[name] = recognizer.transcribe(waveform + delta, lengths)
             ratios[name] = snr_db(waveform, waveform + delta).tolist()
         return self._heard(clips, written) + Heard(snr_db=ratios, left_out=left_out)
 
@@ -154,15 +161,20 @@ class Ears:
     def _heard(self, clips: Sequence[Clip], written: dict[str, list[str]]) -> Heard:
         return Heard([clip.text for clip in clips], {name: self.said(name, clips) for name in written}, written)
 
+    def _lowered(self) -> torch.autocast:
+        return lowered(self.precision, torch.device(self.device))
+
     def _features(self, waveform: Tensor, lengths: Tensor) -> Iterator[tuple[list[str], Features]]:
         for names in self.fronts:
-            yield names, self.recognizers[names[0]].features(waveform, lengths)
+            with torch.no_grad():
+                features = self.recognizers[names[0]].features(waveform, lengths)
+            yield names, features.of(features.values.float())
 
+    @torch.no_grad()
     def _read(self, name: str, features: Features) -> list[str]:
         recognizer = self.recognizers[name]
         return recognizer.text_from(recognizer.from_features(features), features.frames)
 
-    @torch.no_grad()
     def _that_fit(self, clips: Sequence[Clip]) -> tuple[list[Clip], int]:
         """Return the clips whose texts all recognisers could write, and the number of the others."""
         kept = [clip for clip in clips if all(self._knows(name, clip) for name in self.recognizers)]

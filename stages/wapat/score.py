@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 
@@ -16,7 +17,7 @@ from gauntlet.errors import ArgumentError, DataError
 from gauntlet.models.recognizer import Transcriber
 from gauntlet.readers.recognizers import read_recognizer, read_whisper
 from gauntlet.readers.speech import Utterance, read_corpus, read_manifest
-from gauntlet.readers.speech_c import Row, read_clips, read_rows
+from gauntlet.readers.speech_c import Row, read_clips, read_rows, read_version
 from stages import Out
 from stages import Params as StageParams
 from stages.machine import machine, parallel
@@ -59,6 +60,7 @@ class Params(StageParams):
         waveform_pgd: Attacks on the waveform.
         reference: Utterances of each domain that Whisper hears; 0 for none.
         batch_s: Seconds of sound at a time.
+        precision: Of the variants' passes; bfloat16 pays on processors that know it.
         resamples: Of the bootstrap.
     """
 
@@ -72,6 +74,7 @@ class Params(StageParams):
     waveform_pgd: list[Attack]
     reference: int = Field(ge=0)
     batch_s: float = Field(gt=0)
+    precision: Literal["float32", "bfloat16"]
     resamples: int = Field(ge=1)
 
 
@@ -169,6 +172,7 @@ def run(params: Params, *, corpora: Path, corrupted: Path, whisper: Path, models
     rates = Rates(heard, seed=params.seed, resamples=params.resamples)
     for name in params.variants:
         results = rates.results(name, seen=seen, clean=clean)
+        results["speech_c"] = read_version(corrupted)
         results |= {
             kind: [
                 {"eps": attack.eps, "steps": attack.steps} | rates.attack(name, Group(kind, "", place))
@@ -210,7 +214,7 @@ def _work(params: Params, places: Mapping[str, Path], *, phonemes: Mapping[str, 
         params,
         places["corpora"],
         places["corrupted"],
-        Ears(recognizers, phonemes=phonemes, batch_s=params.batch_s, device=device),
+        Ears(recognizers, phonemes=phonemes, batch_s=params.batch_s, device=device, precision=params.precision),
         read_whisper(places["whisper"]).to(device) if params.reference else None,
         rows,
         [],

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from gauntlet.errors import DataError
-from gauntlet.readers.speech_c import read_clips, read_rows
+from gauntlet.readers.speech_c import read_clips, read_rows, read_version
 from tests.fixtures.tones import sounds_of, write_shard, write_speech_c
 
 TEXTS = {"p-1": "bad cab", "p-2": "fee", "p-3": "add a bed"}
@@ -85,3 +85,14 @@ def test_a_missing_clip_or_archive_is_named(folder):
     (folder / "hiss-1.tar").unlink()
     with pytest.raises(DataError, match=r"hiss-1\.tar must be there"):
         read_clips(folder, read_rows(folder))
+
+
+def test_the_version_is_read_or_missed(folder):
+    assert read_version(folder) == "1"
+    for content in ("{}", "[1]", "{"):
+        (folder / "speech_c.json").write_text(content)
+        with pytest.raises(DataError, match="must name the version"):
+            read_version(folder)
+    (folder / "speech_c.json").unlink()
+    with pytest.raises(DataError, match="must name the version"):
+        read_version(folder)

@@ -27,6 +27,7 @@ PARAMS = {
     "waveform_pgd": [{"eps": 0.05, "steps": 5}],
     "reference": 2,
     "batch_s": 3.0,
+    "precision": "float32",
     "resamples": 50,
 }
 
@@ -138,7 +139,7 @@ def test_clean_is_the_seen_domains_and_the_mean_the_unseen(scored, models, place
     assert results["clean"]["wer"]["n"] == TEST["prompts"] + TEST["voice_a"]
     assert results["mean_of_domains"]["value"] == results["domains"]["voice_b"]["value"]
     assert results["per_domain_seen"] == SEEN
-    assert results["normalizer"] == "gauntlet-english-1"
+    assert (results["normalizer"], results["speech_c"]) == ("gauntlet-english-1", "1")
     assert found["headline"]["value"] == results["mean_of_domains"]["value"]
     assert (found["n"], found["stage"], found["subject"]) == (TEST["voice_b"], "wapat-score", "raw")
 
@@ -209,6 +210,12 @@ def test_the_same_bytes_again_whatever_the_workers(scored, monkeypatch, tmp_path
     scored(name="second")
     for file in (tmp_path / "first").iterdir():
         assert file.read_bytes() == (tmp_path / "second" / file.name).read_bytes()
+
+
+def test_lower_precision_hears_nearly_the_same(scored):
+    exact, lower = (scored(name=p, precision=p, reference=0)["good"]["results"] for p in ("float32", "bfloat16"))
+    assert lower["clean"]["wer"]["value"] == pytest.approx(exact["clean"]["wer"]["value"], abs=0.05)
+    assert lower["feature_pgd"][1]["wer"]["value"] > 0.2
 
 
 def test_bad_input_has_its_line(scored):
