@@ -3,6 +3,7 @@
 import math
 
 import pytest
+import scipy.signal
 import torch
 
 from gauntlet.errors import ArgumentError
@@ -110,3 +111,14 @@ def test_utterances_shorter_than_a_frame_pass(samples):
 def test_wrong_amounts_are_named(call, said):
     with pytest.raises(ArgumentError, match=said):
         call()
+
+
+@pytest.mark.parametrize(("up", "down"), [(4, 5), (5, 4), (2, 1), (1, 2)])
+def test_resampling_is_that_of_scipy(up, down):
+    spectrum = torch.fft.rfft(torch.randn(1, 20000, generator=torch.Generator().manual_seed(0)))
+    spectrum[:, 3000:] = 0  # 2.4 kHz: inside the band of both
+    waveform = torch.fft.irfft(spectrum)
+    ours = resampled(waveform, torch.tensor([down / up], dtype=torch.float64))[0].numpy()
+    theirs = scipy.signal.resample_poly(waveform[0].numpy(), up, down)
+    middle = slice(2000, len(ours) - 2000)
+    assert ours[middle] == pytest.approx(theirs[middle], abs=0.01 * theirs.std())
