@@ -197,3 +197,14 @@ def test_voices_cannot_say_more_than_there_is(tmp_path):
 def test_wrong_parameters_are_refused(changes, message):
     with pytest.raises((ValidationError, ArgumentError), match=message):
         Params(**{**SECTION, **changes})
+
+
+def test_a_long_split_goes_on_in_another_shard(tmp_path, monkeypatch):
+    monkeypatch.setattr("stages.speech.shards.SHARD", 2)
+    out = build(tmp_path)
+    found = [row for row in rows(out) if (row["domain"], row["split"]) == ("prompts", "train")]
+    names = [row["shard"] for row in found]
+    assert names == [f"prompts-train-{number // 2:04d}.tar" for number in range(len(found))]
+    assert len(set(names)) > 1
+    corpus = read_corpus(out, domains=["prompts"], split="train")
+    assert [one.id for one in corpus.utterances] == [row["id"] for row in found]
