@@ -130,9 +130,9 @@ def _row(folder: Path, pair: Pair, transcripts: Sequence[Transcript]) -> PlayerR
 
 
 def _edit(pair: Pair) -> str:
-    if pair.original and pair.word != pair.original:
-        return f"“{pair.word}” for “{pair.original}”"
-    return f"“{pair.word}”"
+    if pair.original == pair.word:
+        return f"without “{pair.word}”"
+    return f"“{pair.word}” for “{pair.original}”" if pair.original else f"with “{pair.word}”"
 
 
 def _heard(transcript: Transcript) -> Heard:
