@@ -134,7 +134,7 @@ class WhisperFront(nn.Module):
             waveform: float32, B x T in [-1, 1], 16,000 Hz.
             lengths: int64, [B], samples.
             near: Frames of silence after an utterance that all count for themselves.
-            stride: Of the frames after those, at least 1; 1 is exact.
+            stride: Of the frames after those, at least 1; 1 is exact, but for zeros that Whisper has after 30 s.
 
         Returns:
             Features and how much each counts, differentiable in the waveform.
