@@ -4,7 +4,6 @@ No sentence stands in two splits, whoever says it; near-equal sentences are deal
 excluded.parquet by name and in counts.json by reason.
 """
 
-from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
@@ -21,7 +20,7 @@ from gauntlet.readers.speech_prompts import read_prompts, read_reviews
 from gauntlet.readers.speech_tables import READERS
 from gauntlet.sentences import rank
 from gauntlet.synthesis import check_voice
-from gauntlet.transcripts import NORMALIZER, normalize
+from gauntlet.transcripts import normalize
 from stages import CountSpan, Out, Ratio
 from stages import Params as StageParams
 from stages.files import write_json
@@ -42,6 +41,7 @@ from stages.speech.clips import (
     ready,
 )
 from stages.speech.shards import Shards, write_samples, write_table
+from stages.speech.tally import Samples, Tally, count_all
 
 PROMPTS = "prompts"
 
@@ -61,6 +61,12 @@ def _whole(shares: dict[str, float]) -> dict[str, float]:
     if sorted(shares) != sorted(SPLITS) or abs(sum(shares.values()) - 1) > 1e-6:
         raise ArgumentError(f"must give {', '.join(SPLITS)} shares that sum to 1; got {shares}")
     return shares
+
+
+def _rising(seconds: tuple[float, float]) -> tuple[float, float]:
+    if not 0 < seconds[0] < seconds[1]:
+        raise ArgumentError(f"must be a least and a greatest above 0 s; got {seconds}; the wrong way round?")
+    return seconds
 
 
 VoiceName = Annotated[str, AfterValidator(_voice)]
@@ -118,7 +124,7 @@ class Params(StageParams):
     seed: int
     shares: Annotated[dict[str, Ratio], AfterValidator(_whole)]
     words: CountSpan
-    seconds: tuple[float, float]
+    seconds: Annotated[tuple[float, float], AfterValidator(_rising)]
     least_db: float = Field(le=0)
     rate_wpm: CountSpan
     pitch: CountSpan
@@ -126,31 +132,6 @@ class Params(StageParams):
     voices: dict[str, Voice]
     corpora: dict[str, Folder]
     samples: int = Field(ge=0)
-
-
-class Tally:
-    """What was used, changed and left out, by source."""
-
-    def __init__(self) -> None:
-        self.excluded: list[dict[str, str]] = []
-        self.counts: dict[str, Counter[str]] = defaultdict(Counter)
-
-    def leave_out(self, source: str, one: Excluded) -> None:
-        """Name a record that cannot be used."""
-        self.excluded.append({"source": source, "reason": one.reason, "name": one.name})
-
-    def take(self, source: str, said: Said) -> None:
-        """Count what was done to a recording and its text."""
-        self.counts[source].update(f"text: {change}" for change in said.changes)
-        self.counts[source].update([f"sound: {said.recording.source_hz} Hz"])
-        self.counts[source].update(["sound: mixed down"] if said.recording.channels > 1 else [])
-
-    def reasons(self) -> dict[str, dict[str, int]]:
-        """Count the records left out by source and reason."""
-        found: dict[str, Counter[str]] = defaultdict(Counter)
-        for row in self.excluded:
-            found[row["source"]][row["reason"]] += 1
-        return found
 
 
 def run(params: Params, *, prompts: Path, transcripts: Path, sentences: Path, folders: Path, corpora: Out) -> None:
@@ -165,7 +146,7 @@ def run(params: Params, *, prompts: Path, transcripts: Path, sentences: Path, fo
     speak = partial(human, domain=PROMPTS, voice=params.prompts_voice, source=about.package, licence=about.licence)
     said_by_people = parallel(_Human(speak, splits), recorded, what="prompts")
     corpora.mkdir(parents=True)
-    shown = _Samples()
+    shown = Samples()
     with Shards(corpora) as shards:
         for clip in [*said_by_people, *_synthetic(params, texts, splits=splits, sentences=sentences)]:
             _add(clip, shards=shards, shown=shown)
@@ -176,7 +157,7 @@ def run(params: Params, *, prompts: Path, transcripts: Path, sentences: Path, fo
     write_table(corpora / "manifest.parquet", shards.rows)
     write_table(corpora / "excluded.parquet", tally.excluded or [{"source": "", "reason": "", "name": ""}])
     write_samples(corpora / "samples", shown.pick(params.samples))
-    write_json(corpora / "counts.json", _counts(shards.rows, tally))
+    write_json(corpora / "counts.json", count_all(shards.rows, tally))
 
 
 class _Human:
@@ -249,44 +230,6 @@ def _own(
         )
 
 
-class _Samples:
-    """Keeps the first sentences of each domain to test on, for people to hear."""
-
-    def __init__(self) -> None:
-        self.first: dict[str, list[Clip]] = defaultdict(list)
-
-    def see(self, clip: Clip, *, most: int = 24) -> None:
-        """Remember a sentence."""
-        if clip.kind == "sentence" and clip.split == "test" and len(self.first[clip.domain]) < most:
-            self.first[clip.domain].append(clip)
-
-    def pick(self, count: int) -> list[tuple[dict, bytes]]:
-        """Return `count` clips, the domains in turn."""
-        turns = [clips[turn] for turn in range(24) for clips in self.first.values() if turn < len(clips)]
-        return [(clip.row(), clip.flac) for clip in sorted(turns[:count], key=lambda clip: clip.id)]
-
-
-def _add(clip: Clip, *, shards: Shards, shown: _Samples) -> None:
+def _add(clip: Clip, *, shards: Shards, shown: Samples) -> None:
     shards.add(clip.row(), clip.flac)
     shown.see(clip)
-
-
-def _counts(rows: list[dict], tally: Tally) -> dict[str, object]:
-    utterances: dict[str, Counter[str]] = defaultdict(Counter)
-    seconds: dict[str, Counter[str]] = defaultdict(Counter)
-    for row in rows:
-        utterances[row["domain"]][row["split"]] += 1
-        seconds[row["domain"]][row["split"]] += row["seconds"]
-    return {
-        "normalizer": NORMALIZER,
-        "utterances": utterances,
-        "seconds": {name: {split: round(sum_, 1) for split, sum_ in one.items()} for name, one in seconds.items()},
-        "kinds": Counter(row["kind"] for row in rows),
-        "changes": tally.counts,
-        "excluded": tally.reasons(),
-        "phonemes": Counter(symbol for row in rows for symbol in row["phonemes"]),
-        "sentences": {
-            split: len({row["text"] for row in rows if row["split"] == split and row["kind"] == "sentence"})
-            for split in SPLITS
-        },
-    }

@@ -67,7 +67,7 @@ class Said(NamedTuple):
 
 
 class Line(NamedTuple):
-    """A sentence for a voice: `number` counts the lines of its domain's split."""
+    """A sentence as written, and the voice that is to say it."""
 
     domain: str
     split: str

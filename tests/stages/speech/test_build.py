@@ -190,6 +190,7 @@ def test_voices_cannot_say_more_than_there_is(tmp_path):
         ({"shares": {"train": 1.0}}, "shares that sum to 1"),
         ({"shares": {"train": 0.5, "held_out": 0.2, "test": 0.2}}, "shares that sum to 1"),
         ({"words": [9, 4]}, "wrong way round"),
+        ({"seconds": [15, 0.3]}, "wrong way round"),
         ({"corpora": {"x": {"layout": "timit", "folder": "x", "splits": {}, "licence": "y"}}}, "librispeech"),
         ({"voice": "en-us"}, "Extra inputs"),
     ],
