@@ -1,5 +1,6 @@
 """Recognisers that nobody looks into: waveform in, text out; PocketSphinx for one."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -18,29 +19,42 @@ class BlackBox(Protocol):
         ...
 
 
-class PocketSphinx:
-    """CMU PocketSphinx with its own American English acoustic model and dictionary: HMMs, no neural network.
+@dataclass(frozen=True)
+class Domain:
+    """What a recogniser of a small domain is told; only files can tell PocketSphinx.
 
-    Args:
-        language_model: An n-gram model in ARPA or binary format, such as `gauntlet.bigrams.arpa` writes of the domain's
-            sentences; None: the general one that comes with it.
-
-    Raises:
-        DataError: The language model is missing or no such file.
+    Attributes:
+        language_model: An n-gram model in ARPA format, as `gauntlet.bigrams.arpa` writes of the domain's sentences.
+        dictionary: Pronunciations of its words, as `gauntlet.readers.pronunciations.read_pronunciations` returns them.
     """
 
-    def __init__(self, language_model: Path | None = None) -> None:
+    language_model: Path
+    dictionary: Path
+
+
+class PocketSphinx:
+    """CMU PocketSphinx with its own American English acoustic model: HMMs, no neural network.
+
+    Args:
+        domain: Sentences and words; None: the general language model and the dictionary that come with it.
+
+    Raises:
+        DataError: A file of the domain is missing or not in its format.
+    """
+
+    def __init__(self, domain: Domain | None = None) -> None:
         from pocketsphinx import Decoder
 
-        if language_model is not None and not language_model.is_file():
-            raise DataError(f"{language_model} must be a language model; it is missing; misspelt?")
-        chosen = {} if language_model is None else {"lm": str(language_model)}
+        files = {} if domain is None else {"lm": domain.language_model, "dict": domain.dictionary}
+        for path in files.values():
+            if not path.is_file():
+                raise DataError(f"{path} must exist, for PocketSphinx to read; it is missing; misspelt?")
         try:
+            chosen = {name: str(path) for name, path in files.items()}
             self._decoder = Decoder(samprate=16_000, loglevel="FATAL", **chosen)
         except RuntimeError:
-            raise DataError(
-                f"{language_model} must be an n-gram model in ARPA format; it is none; truncated?"
-            ) from None
+            where = " and ".join(map(str, files.values())) or "PocketSphinx's own models"
+            raise DataError(f"{where} must be an ARPA model and a dictionary; they are not; truncated?") from None
 
     def transcribe(self, waveform: Tensor, lengths: Tensor) -> list[str]:
         """Return what is said in each utterance, normalised; the order of utterances changes nothing."""
