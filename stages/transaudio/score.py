@@ -69,9 +69,7 @@ def run(params: Params, *, attacked: Path, whisper: Path, models: Path, scores: 
     records = {name: read_records(attacked / name) for name in about["settings"]}
     for victim, settings in params.victims.items():
         if unknown := [name for name in settings or () if name not in records]:
-            raise ArgumentError(
-                f"victims.{victim} must list settings of {', '.join(records)}; got {unknown[0]!r}"
-            )
+            raise ArgumentError(f"victims.{victim} must list settings of {', '.join(records)}; got {unknown[0]!r}")
     victims = opened(params.victims, Places(whisper, models))
     said = _heard(params, victims, _sounds(attacked, records))
     scores.mkdir(parents=True)

@@ -4,8 +4,10 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+import torch
 from torch import Tensor
 
+from gauntlet.models.whisper_ctc import WhisperCtc
 from gauntlet.readers.recognizers import read_recognizer, read_whisper
 from stages.machine import machine
 
@@ -45,7 +47,13 @@ def opened(names: Iterable[str], places: Places) -> dict[str, Hears]:
     Raises:
         DataError: No such model, or a damaged one.
     """
-    return {name: OTHERS[name](places) if name in OTHERS else _trained(name, places) for name in names}
+    found = {name: OTHERS[name](places) if name in OTHERS else _trained(name, places) for name in names}
+    fronts: dict[int, torch.nn.Module] = {}
+    for model in found.values():
+        if isinstance(model, WhisperCtc):
+            # The same layers of the same Whisper: in an ensemble they run once.
+            model.front = fronts.setdefault(model.frozen_layers, model.front)
+    return found
 
 
 def _trained(name: str, places: Places) -> Hears:

@@ -82,7 +82,7 @@ def _local(surrogate: Recognizer, start: Start, *, setting: Setting) -> Waveform
 
     def downhill(x: Tensor, rows: Tensor) -> Tensor:
         own = Waveforms(x, clips.lengths[rows])
-        return clip_slope(surrogate, own, words=[words[row] for row in rows.tolist()]).gradient
+        return clip_slope(surrogate, own, words=[words[row] for row in rows.tolist()], setting=setting).gradient
 
     found = _climb(clips.waveform, clips, slope=downhill, steps=setting.local_steps, setting=setting)
     return Waveforms(found.x, clips.lengths)

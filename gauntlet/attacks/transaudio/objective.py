@@ -9,7 +9,7 @@ from torch import Tensor
 from gauntlet.attacks.transaudio.score_matching import residual
 from gauntlet.attacks.transaudio.setting import Setting
 from gauntlet.attacks.transaudio.splice import Waveforms
-from gauntlet.models.recognizer import Recognizer, Transcriber
+from gauntlet.models.recognizer import Features, Recognizer, Transcriber
 
 BLANK = 0
 
@@ -29,9 +29,26 @@ def ensemble_loss(surrogates: Sequence[Transcriber], utterances: Waveforms, *, t
         utterances: float32 B x T.
         texts: Normalised.
 
+    CTC recognisers that hold one and the same frozen `front` hear through it once.
+
     Source: TransAudio, stage 2: the sum over k of L_k(x', y*); each L_k is a mean over symbols here.
     """
-    return torch.stack([each.waveform_loss(*utterances, texts) for each in surrogates]).sum(0)
+    heard: dict[int, Features] = {}
+    losses = []
+    for each in surrogates:
+        front = getattr(each, "front", None)
+        if front is None or not isinstance(each, Recognizer):
+            losses.append(each.waveform_loss(*utterances, texts))
+            continue
+        if id(front) not in heard:
+            heard[id(front)] = each.features(*utterances)
+        features = heard[id(front)]
+        losses.append(each.loss(each.from_features(features), features.frames, texts))
+    return torch.stack(losses).sum(0)
+
+
+def _fast(setting: Setting, x: Tensor) -> torch.autocast:
+    return torch.autocast(x.device.type, torch.bfloat16, enabled=setting.precision == "bfloat16")
 
 
 def clip_loss(surrogate: Recognizer, clips: Waveforms, *, words: Sequence[str]) -> Tensor:
@@ -56,11 +73,12 @@ def clip_loss(surrogate: Recognizer, clips: Waveforms, *, words: Sequence[str]) 
     return silent.index_copy(0, rows, losses)
 
 
-def clip_slope(surrogate: Recognizer, clips: Waveforms, *, words: Sequence[str]) -> Slope:
-    """Return `clip_loss` and its gradient."""
+def clip_slope(surrogate: Recognizer, clips: Waveforms, *, words: Sequence[str], setting: Setting) -> Slope:
+    """Return `clip_loss` and its gradient, in the setting's precision."""
     with torch.enable_grad():
         x = clips.waveform.detach().requires_grad_(True)
-        loss = clip_loss(surrogate, Waveforms(x, clips.lengths), words=words)
+        with _fast(setting, x):
+            loss = clip_loss(surrogate, Waveforms(x, clips.lengths), words=words)
         return Slope(loss.detach(), torch.autograd.grad(loss.sum(), x)[0])
 
 
@@ -73,12 +91,13 @@ def slope(
         surrogates: All that are attacked together.
         utterances: float32 B x T.
         texts: Targets, normalised.
-        setting: Says whether the residual of score matching is in it, and how.
+        setting: Says how precisely, and whether the residual of score matching (always in float32) is in it.
         noise: float32 B x T, standard normal; unused without score matching.
     """
     with torch.enable_grad():
         x = utterances.waveform.detach().requires_grad_(True)
-        loss = ensemble_loss(surrogates, Waveforms(x, utterances.lengths), texts=texts)
+        with _fast(setting, x):
+            loss = ensemble_loss(surrogates, Waveforms(x, utterances.lengths), texts=texts)
         gradient = torch.autograd.grad(loss.sum(), x)[0]
     found = Slope(loss.detach(), gradient)
     if setting.score_match != "objective":

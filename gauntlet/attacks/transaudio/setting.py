@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from gauntlet.errors import ArgumentError
 
 SCORE_MATCH = ("none", "surrogate_ft", "objective")
+PRECISIONS = ("float32", "bfloat16")
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,7 @@ class Setting:
         fade_s: Cross-fade at the joints, at least 0.
         insert_high_pass_hz: Frequencies below it are taken out of the word inserted (the release: 1000).
         substitute_high_pass_hz: And out of a replacement (the release: 100).
+        precision: Of the gradients' passes, "float32" or "bfloat16" (twice as fast on a CPU that has it).
         release: The released code's differences.
 
     Raises:
@@ -69,6 +71,7 @@ class Setting:
     fade_s: float = 0.015
     insert_high_pass_hz: float = 1000.0
     substitute_high_pass_hz: float = 100.0
+    precision: str = "float32"
     release: Release = field(default_factory=Release)
 
     def __post_init__(self) -> None:
@@ -79,6 +82,7 @@ class Setting:
             "momentum and smoothing must lie in [0, 1]": 0 <= self.momentum <= 1 and 0 <= self.smoothing <= 1,
             "surrogates must be at least 1": self.surrogates >= 1,
             f"score_match must be one of {', '.join(SCORE_MATCH)}": self.score_match in SCORE_MATCH,
+            f"precision must be one of {', '.join(PRECISIONS)}": self.precision in PRECISIONS,
             "sigma must be above 0 and lam at least 0": self.sigma > 0 and self.lam >= 0,
             "fade_s and the high passes must be at least 0": min(self.fade_s, *self.high_pass_hz.values()) >= 0,
         }

@@ -1,5 +1,6 @@
 """The attack on recognisers of tones: what it reaches, what bounds it, and what each part adds (sheet section 2g)."""
 
+import copy
 from dataclasses import replace
 
 import pytest
@@ -7,7 +8,8 @@ import torch
 
 from gauntlet.attacks.transaudio import Release, Setting, Start, Waveforms, begin, padded, transaudio
 from gauntlet.attacks.transaudio.edits import EDITS, Edit
-from gauntlet.attacks.transaudio.objective import clip_loss, ensemble_loss
+from gauntlet.attacks.transaudio.objective import clip_loss, ensemble_loss, slope
+from gauntlet.attacks.transaudio.setting import PRECISIONS
 from gauntlet.errors import ArgumentError
 from gauntlet.metrics.transaudio import heard
 from tests.gauntlet.attacks.transaudio.conftest import speak
@@ -144,6 +146,39 @@ def test_the_objective_is_the_sum_over_surrogates_and_silence_for_a_word_that_go
     torch.testing.assert_close(losses[1:], tones.waveform_loss(*clips, ["ab", "ab"])[1:])
 
 
+def test_a_front_that_surrogates_share_runs_once(tones, others, monkeypatch):
+    runs = []
+    monkeypatch.setattr(type(tones), "features", _counted(type(tones).features, runs))
+    utterances, texts = Waveforms(*spoken(TEXTS[:2])), TEXTS[:2]
+    apart = ensemble_loss([tones, others[0]], utterances, texts=texts)
+    assert len(runs) == 2
+    twin = copy.deepcopy(others[0])
+    twin.front = tones.front
+    together = ensemble_loss([tones, twin], utterances, texts=texts)
+    assert len(runs) == 3
+    assert not torch.equal(apart, together)
+    torch.testing.assert_close(together, sum(each.waveform_loss(*utterances, texts) for each in (tones, twin)))
+
+
+def _counted(features, runs: list):
+    def counted(self, waveform, lengths):
+        runs.append(self)
+        return features(self, waveform, lengths)
+
+    return counted
+
+
+def test_half_the_precision_goes_nearly_the_same_way(tones):
+    utterances = Waveforms(*spoken(TEXTS[:4]))
+    targets = [edit.target_text for edit in edits("substitute")[:4]]
+    exact, fast = (
+        slope([tones], utterances, texts=targets, setting=replace(QUICK, precision=precision), noise=utterances[0])
+        for precision in PRECISIONS
+    )
+    assert not torch.equal(exact.gradient, fast.gradient)
+    assert (torch.nn.functional.cosine_similarity(exact.gradient, fast.gradient, dim=1) > 0.9).all()
+
+
 def test_the_release_differs_where_its_switches_say(tones):
     def run(kind: str = "insert", **switches: bool):
         setting = replace(QUICK, release=Release(**switches), smoothing=0.5)
@@ -178,6 +213,14 @@ def test_refused(tones):
     big = padded([torch.full((6400,), 1000.0)])
     with pytest.raises(ArgumentError, match="16-bit"):
         begin(tones, big, texts=["ab"], edits=[edits("insert")[0]], speak=speak, setting=QUICK)
-    for change in ({"eps": 2}, {"alpha": 0}, {"momentum": 2}, {"score_match": "half"}, {"sigma": 0}, {"fade_s": -1}):
+    for change in (
+        {"eps": 2},
+        {"alpha": 0},
+        {"momentum": 2},
+        {"score_match": "half"},
+        {"precision": "half"},
+        {"sigma": 0},
+        {"fade_s": -1},
+    ):
         with pytest.raises(ArgumentError, match="must"):
             replace(QUICK, **change)
