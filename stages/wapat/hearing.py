@@ -10,7 +10,6 @@ from torch import Tensor, nn
 
 from gauntlet.attacks.features import feature_pgd, feature_scale, snr_db, waveform_pgd
 from gauntlet.models.recognizer import SAMPLE_RATE_HZ, Features, Recognizer, Transcriber
-from gauntlet.training.wapat.adversary import lowered
 
 
 class Clip(Protocol):
@@ -74,7 +73,7 @@ class Ears:
         phonemes: What those that write phonemes should write, by the utterance's id, spaces between.
         batch_s: Seconds of sound at a time, padding included.
         device: Where the recognisers are.
-        precision: A key of `gauntlet.training.wapat.adversary.PRECISIONS`, of all their passes.
+        precision: "float32", or "bfloat16" for all their passes through autocast.
     """
 
     def __init__(
@@ -162,7 +161,8 @@ class Ears:
         return Heard([clip.text for clip in clips], {name: self.said(name, clips) for name in written}, written)
 
     def _lowered(self) -> torch.autocast:
-        return lowered(self.precision, torch.device(self.device))
+        kind = torch.device(self.device).type
+        return torch.autocast(kind, torch.bfloat16, enabled=self.precision == "bfloat16")
 
     def _features(self, waveform: Tensor, lengths: Tensor) -> Iterator[tuple[list[str], Features]]:
         for names in self.fronts:
