@@ -40,15 +40,12 @@ def time_drop(
     if every_s is not None:
         every = per_utterance(every_s, count, name="every_s", low=0.01, high=3600)
         stretch = min(round(float(every.min()) * SAMPLE_RATE), samples)
-    places = torch.rand(count, -(-samples // stretch), generator=generator, device=generator.device)
-    if not widths.any():
-        return Shifted(waveform.clone(), lengths)
-    widths, places = widths.to(waveform.device), places.to(waveform.device)
-    begin = torch.arange(places.shape[1], device=waveform.device) * stretch
-    room = (lengths[:, None] - begin).clamp(max=stretch) - widths[:, None]
+    places = torch.rand(count, -(-samples // stretch), generator=generator, device=generator.device).cpu()
+    begin = torch.arange(places.shape[1]) * stretch
+    room = (lengths.cpu()[:, None] - begin).clamp(max=stretch) - widths[:, None]
     first = begin + (places * (room.clamp(min=0) + 1)).long()
-    steps = torch.arange(int(widths.max()), device=waveform.device)
-    reach = torch.minimum(steps, (widths - 1).clamp(min=0)[:, None])
-    index = (first[:, :, None] + reach[:, None]).clamp_(max=samples - 1).flatten(1)
-    kept = torch.gather(waveform, 1, index) * (widths == 0)[:, None]
-    return Shifted(waveform.scatter(1, index, kept), lengths)
+    dropped = waveform.clone()
+    for row, width, spans in zip(dropped, widths.tolist(), first.tolist(), strict=True):
+        for span in spans:
+            row[span : span + width] = 0
+    return Shifted(dropped, lengths)

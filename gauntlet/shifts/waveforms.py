@@ -68,14 +68,14 @@ SEVERITIES: dict[str, dict[str, Draw]] = {
     "tempo": {"factor": _times_or_over(1.15, 1.3, 1.5, 1.75, 2.0)},
     "noise": {"snr_db": _fixed(20, 15, 10, 5, 0), "colour": _between(0, 1)},
     "babble": {"snr_db": _fixed(15, 10, 5, 0, -5)},
-    "band_reject": {"centre_hz": _between(500, 2500), "width_hz": _fixed(300, 600, 1000, 1500, 2200)},
+    "band_reject": {"centre_hz": _between(500, 2500), "width_hz": _fixed(250, 500, 800, 1100, 1500)},
     "time_drop": {"drop_s": _fixed(0.05, 0.1, 0.15, 0.2, 0.3), "every_s": _fixed(*[1.0] * 5)},
     "reverb": {"t60_s": _fixed(0.3, 0.5, 0.8, 1.2, 2.0)},
-    "mu_law": {"bits": _fixed(8, 6, 5, 4, 3)},
+    "mu_law": {"bits": _fixed(8, 6, 4, 3, 2)},
     "mp3": {"kbit_s": _fixed(40, 32, 24, 16, 8)},
-    "opus": {"kbit_s": _fixed(24, 16, 12, 9, 6)},
-    "clipping": {"headroom_db": _fixed(9, 6, 3, -3, -12)},
-    "gain": {"gain_db": _fixed(-15, -25, -35, -45, -55)},
+    "opus": {"kbit_s": _fixed(16, 12, 9, 7.5, 6)},
+    "clipping": {"headroom_db": _fixed(6, 3, 0, -6, -12)},
+    "gain": {"gain_db": _fixed(-20, -35, -45, -52, -58)},
 }
 """What each shift does from severity 1 (hardly heard) to 5 (hard to follow), version WAVEFORM_C."""
 
