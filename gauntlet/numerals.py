@@ -129,9 +129,9 @@ def _decimal(found: re.Match) -> str:
 
 
 def _whole(found: re.Match) -> str:
-    text = found[0]
+    text = found[0].replace(",", "")
     coded = len(text) > 1 and text.startswith("0")
-    return f" {digits(text) if coded else cardinal(_int(text))} "
+    return f" {digits(text) if coded else cardinal(int(text))} "
 
 
 RULES = (

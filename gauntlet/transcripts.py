@@ -50,6 +50,7 @@ BARE_TITLE = re.compile(rf"\b({'|'.join(BARE)})\b")
 ALONE = re.compile(r"(?<!\S)([*#])(?=[\s,.;:!?]|$)")
 NUMBERED = re.compile(r"#(?=\d)")
 GLUED = re.compile(r"(?<=\d)(?!(?:st|nd|rd|th|s)\b)(?=[a-z])|(?<=[a-z])(?=\d)")
+OTHER = re.compile(r"[^\x20-\x5e\x60-\x7e°§£€]")
 ASIDE = re.compile(r"\[[^\]]*\]|\([^)]*\)|<[^>]*>|\*[^*\s][^*]*\*|♪[^♪]*♪?")
 UNSCORED = "ignore_time_segment_in_scoring"
 MARKUP = re.compile(r"<(?:br|p|i|b|em)\s*/?>|</(?:p|i|b|em)>", re.IGNORECASE)
@@ -84,9 +85,10 @@ def normalize(text: str) -> str:
     >>> normalize("Dr. Smith’s 2nd call—at 7:30 P.M.—cost $5 (50% off)!")
     "doctor smith's second call at seven thirty pm cost five dollars fifty percent off"
     """
-    text = _plain(text)
-    text = _symbols(_initials(_titles(text)))
-    text = spell_numbers(GLUED.sub(" ", NUMBERED.sub("number ", text)))
+    # What is no letter parts words from the start, so that no later step makes a word that an earlier one knows.
+    text = GLUED.sub(" ", OTHER.sub(" ", _plain(text)))
+    text = _symbols(_titles(_initials(text)))
+    text = spell_numbers(NUMBERED.sub("number ", text))
     text = "".join(SYMBOL_WORDS.get(letter, letter if letter in LETTERS else " ") for letter in text)
     return " ".join(_word(word) for word in text.split() if word.strip("'"))
 
@@ -157,10 +159,10 @@ def prepare(text: str) -> Prepared:
 def _changes(said: str, bare: str) -> set[str]:
     """Name the kinds of rewriting that a text needs."""
     text = _plain(bare)
-    titled = _titles(text)
+    titled = _titles(_initials(text))
     kinds = {
         "aside": bare != said,
-        "abbreviations": titled != text or _initials(titled) != titled,
+        "abbreviations": titled != text,
         "numbers": any(letter.isdigit() for letter in text),
         "symbols": _symbols(text) != text or any(symbol in text for symbol in SYMBOLS),
     }

@@ -1,6 +1,6 @@
 import jiwer
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gauntlet.numerals import cardinal, ordinal, year
@@ -41,7 +41,15 @@ def test_what_is_written_becomes_what_is_said(text, words):
     assert normalize(text) == expected(words)
 
 
-@given(st.text(max_size=60))
+PIECES = (
+    "dr mr. st. ok o.k. d.r. www. a.com .com 1st 2 0 $ £ % ' ’ - _ . , th s 7:30 1984 1980s # * & я é p.m. vs k ½ ²"
+)
+jumbles = st.lists(st.sampled_from([" ", "\u200d", *PIECES.split()]), max_size=9).map("".join)
+
+
+@given(st.text(max_size=40) | jumbles)
+@example("0DR")
+@example("0,222")
 @settings(max_examples=300)
 def test_a_normalised_text_has_letters_alone_and_stays(text):
     once = normalize(text)
