@@ -11,7 +11,7 @@ from gauntlet.errors import ArgumentError, DataError
 from gauntlet.readers.speech import read_sounds, read_waveform
 from gauntlet.shifts.waveforms import SEVERITIES
 from stages.speech.corrupt import Params, run
-from stages.speech.shards import Shards, encode_flac
+from stages.speech.shards import Shards, encode_flac, write_table
 
 FIELDS = {"seed": 0, "split": "test", "domains": None, "utterances": None, "shifts": None, "samples": 1}
 
@@ -24,16 +24,16 @@ def params(**changes) -> Params:
 def corpora(tmp_path_factory):
     """Three test utterances of two domains and one of training."""
     folder = tmp_path_factory.mktemp("speech")
-    shards, generator = Shards(folder), np.random.default_rng(0)
-    for index, (domain, split) in enumerate(
-        (("prompts", "test"), ("prompts", "test"), ("scotland", "test"), ("scotland", "train"))
-    ):
-        seconds = np.arange(6000 + 1000 * index) / 16000
-        sound = 0.3 * np.sin(2 * np.pi * 220 * seconds) * (1 + np.sin(2 * np.pi * 3 * seconds)) / 2
-        sound = np.float32(sound + 0.001 * generator.standard_normal(len(seconds)))
-        row = {"id": f"{domain}_{index}", "domain": domain, "split": split, "speaker": "a", "text": f"word {index}"}
-        shards.add(row | {"phonemes": [], "samples": len(sound)}, encode_flac(sound))
-    shards.close()
+    generator = np.random.default_rng(0)
+    kinds = (("prompts", "test"), ("prompts", "test"), ("scotland", "test"), ("scotland", "train"))
+    with Shards(folder) as shards:
+        for index, (domain, split) in enumerate(kinds):
+            seconds = np.arange(6000 + 1000 * index) / 16000
+            sound = 0.3 * np.sin(2 * np.pi * 220 * seconds) * (1 + np.sin(2 * np.pi * 3 * seconds)) / 2
+            sound = np.float32(sound + 0.001 * generator.standard_normal(len(seconds)))
+            row = {"id": f"{domain}_{index}", "domain": domain, "split": split, "speaker": "a", "text": f"word {index}"}
+            shards.add(row | {"phonemes": [], "samples": len(sound)}, encode_flac(sound))
+    write_table(folder / "manifest.parquet", shards.rows)
     return folder
 
 
