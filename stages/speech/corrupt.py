@@ -135,11 +135,11 @@ def run(params: Params, *, corpora: Path, corrupted: Out) -> None:
     pyarrow.parquet.write_table(pyarrow.table(columns), corrupted / "manifest.parquet")
     about = {"version": WAVEFORM_C, "utterances": len(corpus), "clips": len(rows), **params.model_dump(mode="json")}
     write_json(corrupted / "speech_c.json", about)
-    _write_samples(corrupted / "samples", corpus.utterances, settings, params)
+    _write_samples(corrupted / "samples", corpus.utterances, settings=settings, params=params)
 
 
 def _write_samples(
-    folder: Path, utterances: tuple[Utterance, ...], settings: list[tuple[str, int]], params: Params
+    folder: Path, utterances: tuple[Utterance, ...], *, settings: list[tuple[str, int]], params: Params
 ) -> None:
     """Write loose FLAC files, clean ones first, and transcripts.tsv, which the layout "folder" reads."""
     folder.mkdir()
