@@ -14,6 +14,7 @@ from stages import Out
 from stages import Params as Params  # it has none of its own
 from stages.files import write_json
 
+END = "<|endoftext|>"
 NEEDED = ("config.json", "model.bin", "tokenizer.json")
 
 
@@ -33,9 +34,6 @@ def run(params: Params, *, weights: Path, recognizer: Out) -> None:
     write_json(recognizer / "config.json", _sizes(source, state) | _special(tokens))
     write_json(recognizer / "generation_config.json", _generation(tokens, suppressed))
     write_json(recognizer / "preprocessor_config.json", _preprocessor(state))
-
-
-END = "<|endoftext|>"
 
 
 def _special(tokens: dict[str, int]) -> dict[str, int]:
