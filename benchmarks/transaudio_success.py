@@ -2,8 +2,8 @@
 
 Run as `python -m benchmarks.transaudio_success` once `wapat.train` has left its models; prints a Markdown table and
 exits with 1 where the white box hears fewer than 80 % of the deletions or substitutions, or more than 5 % of them
-in noise as loud. What is attacked, and how, is params.yaml's `transaudio`, through the very stages: the options change what
-they name and nothing else. A clip in which a victim hears the edit before the attack counts for that victim not at all.
+in noise as loud. What is attacked, and how, is params.yaml's `transaudio`, through the very stages: the options change
+what they name and nothing else. A clip in which a victim hears the edit before the attack does not count for it.
 """
 
 import argparse

@@ -14,7 +14,8 @@ from pydantic import Field
 
 from gauntlet.attacks.transaudio import padded
 from gauntlet.errors import ArgumentError
-from gauntlet.metrics.intervals import mean_interval
+from gauntlet.metrics.intervals import Interval, mean_interval
+from gauntlet.metrics.transaudio import MOST_DB
 from gauntlet.readers.speech import read_waveform
 from gauntlet.transcripts import NORMALIZER
 from stages import Out
@@ -165,12 +166,16 @@ def _write(params: Params, scores: Path, table: Table, *, about: dict, places: M
 
 
 def _levels(params: Params, table: Table, name: str) -> dict[str, dict]:
-    """Return the mean level of each kind, in decibels."""
+    """Return the mean level of each kind, in decibels, over the clips that were changed; n counts those."""
     found = {}
     for kind in table.kinds:
-        values = np.array([[getattr(table.records[place], name)] for place in table.places(kind)])
-        generator = np.random.default_rng(params.seed)
-        found[kind] = asdict(mean_interval(values, resamples=params.resamples, generator=generator)[0])
+        levels = [getattr(table.records[place], name) for place in table.places(kind)]
+        changed = [[level] for level in levels if level < MOST_DB]
+        mean = Interval(MOST_DB, MOST_DB, MOST_DB, 0)
+        if changed:
+            generator = np.random.default_rng(params.seed)
+            mean = mean_interval(np.array(changed), resamples=params.resamples, generator=generator)[0]
+        found[kind] = asdict(mean)
     return found
 
 

@@ -46,7 +46,7 @@ class Setting:
         score_match: "none"; "surrogate_ft": the surrogates are tuned beforehand; "objective": stage 2 lowers the
             residual of score matching, too.
         sigma: Standard deviation of the noise of score matching, above 0.
-        lam: Weight of its residual, at least 0.
+        lam: Weight of its residual, at least 0; the residual's gradient is some hundred times smaller than the loss's.
         fade_s: Cross-fade at the joints, at least 0.
         insert_high_pass_hz: Frequencies below it are taken out of the word inserted (the release: 1000).
         substitute_high_pass_hz: And out of a replacement (the release: 100).
@@ -67,7 +67,7 @@ class Setting:
     smoothing: float = 0.0
     score_match: str = "none"
     sigma: float = 0.01
-    lam: float = 1.0
+    lam: float = 100.0
     fade_s: float = 0.015
     insert_high_pass_hz: float = 1000.0
     substitute_high_pass_hz: float = 100.0

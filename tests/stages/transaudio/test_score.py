@@ -65,6 +65,8 @@ def test_a_score_says_what_it_is(scores):
     assert set(score["results"]["snr_db"]) == {"delete", "insert", "substitute"}
     assert score["results"]["snr_db"]["delete"] == score["results"]["change_db"]["delete"]
     assert scores["ensemble"]["headline"]["n"] == 0
+    assert scores["splice"]["results"]["snr_db"]["delete"] == {"value": 100.0, "low": 100.0, "high": 100.0, "n": 0}
+    assert score["results"]["snr_db"]["delete"]["n"] == 3
 
 
 def test_the_same_rates_in_other_batches(folder, place, scored):
