@@ -60,6 +60,25 @@ def test_nor_does_dropout_see_how_much_a_method_draws(said):
     assert same(traced(said, "plain", dropout=0.3)[1], traced(said, "pat", dropout=0.3, eps=0.0)[1])
 
 
+def test_each_update_draws_afresh_and_all_methods_see_the_same_batches(said, monkeypatch):
+    seen = {"plain": [], "greedy": []}
+
+    def watched(name, draws):
+        def method(recognizer, batch, setting, *, generator):
+            seen[name].append((batch.texts, torch.rand(draws, generator=generator)[0].item(), torch.rand(()).item()))
+            return plain(recognizer, batch, setting, generator=generator)
+
+        return method
+
+    plain = METHODS["plain"]
+    for name, draws in {"plain": 1, "greedy": 50}.items():
+        monkeypatch.setitem(METHODS, name, watched(name, draws))
+        traced(said, name, epochs=2)
+    assert len({draw for _, draw, _ in seen["plain"]}) == len(seen["plain"]) > 4
+    assert [texts for texts, *_ in seen["plain"]] == [texts for texts, *_ in seen["greedy"]]
+    assert [dropped for *_, dropped in seen["plain"]] == [dropped for *_, dropped in seen["greedy"]]
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_resumed_after_any_epoch_it_ends_with_the_same_bits(said, method):
     speech, setting = Speech(said[:16], batch_s=8.0), Setting(waveform_eps=0.01)
