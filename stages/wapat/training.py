@@ -92,7 +92,7 @@ class Lines:
     def speech(self, split: str, recognizer: WhisperCtc, *, batch_s: float) -> Speech:
         """Return a split's batches."""
         lines = self._known(split, recognizer.alphabet)
-        fits = fitting(recognizer, lines)
+        fits = fitting(recognizer, lines, device=machine().device)
         self._leave_out(
             "longer than its frames allow", [line.id for line, fit in zip(lines, fits, strict=True) if not fit]
         )

@@ -101,22 +101,22 @@ def _slots(steps: list[int], *, most: float) -> list[int]:
     return slots
 
 
-def fitting(recognizer: Recognizer, utterances: Sequence[Spoken]) -> list[bool]:
-    """Say of each utterance whether CTC can write its text into its frames.
+def fitting(recognizer: Recognizer, utterances: Sequence[Spoken], *, device: str = "cpu") -> list[bool]:
+    """Say of each utterance whether CTC can write its text into its frames; `device` is the recogniser's.
 
     Only texts of over 25 symbols a second, which nobody speaks, are tried on the front: none has fewer frames a second.
     """
     needed = [recognizer.alphabet.frames_needed(u.text) for u in utterances]
     return [
-        count <= 25 * len(u.waveform) / SAMPLE_RATE_HZ or _fits(recognizer, u)
+        count <= 25 * len(u.waveform) / SAMPLE_RATE_HZ or _fits(recognizer, u, device)
         for count, u in zip(needed, utterances, strict=True)
     ]
 
 
 @torch.no_grad()
-def _fits(recognizer: Recognizer, utterance: Spoken) -> bool:
-    waveform = torch.as_tensor(utterance.waveform)[None]
-    features = recognizer.features(waveform, torch.tensor([waveform.shape[1]]))
+def _fits(recognizer: Recognizer, utterance: Spoken, device: str) -> bool:
+    waveform = torch.as_tensor(utterance.waveform)[None].to(device)
+    features = recognizer.features(waveform, torch.tensor([waveform.shape[1]], device=device))
     return bool(recognizer.fits([utterance.text], features.frames))
 
 
