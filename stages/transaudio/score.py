@@ -77,9 +77,9 @@ def run(params: Params, *, attacked: Path, whisper: Path, models: Path, scores: 
     places = {"attacked": attacked, "whisper": whisper, "models": models}
     for name, clips in records.items():
         hearers = [victim for victim in victims if _hears(params, victim, name)]
-        table = Table(name, clips, {victim: _of(said, victim, name, clips) for victim in hearers})
+        table = Table(name, clips, {victim: _of(said, victim, setting=name, clips=clips) for victim in hearers})
         _write(params, scores, table, about=about, places=places)
-    _write_transcripts(scores / "transcripts.csv", params, records, said)
+    _write_transcripts(scores / "transcripts.csv", params, records=records, said=said)
 
 
 def _hears(params: Params, victim: str, setting: str) -> bool:
@@ -124,7 +124,7 @@ def _listen(victims: Mapping[str, Hears], task: Task) -> list[str]:
     return victims[task.victim].transcribe(*utterances)
 
 
-def _of(said: Transcripts, victim: str, setting: str, clips: Sequence[Record]) -> dict[str, list[str]]:
+def _of(said: Transcripts, victim: str, *, setting: str, clips: Sequence[Record]) -> dict[str, list[str]]:
     return {made: [said[victim, _what(setting, each, made)] for each in clips] for made in VERSIONS}
 
 
@@ -179,7 +179,9 @@ def _levels(params: Params, table: Table, name: str) -> dict[str, dict]:
     return found
 
 
-def _write_transcripts(path: Path, params: Params, records: Mapping[str, Sequence[Record]], said: Transcripts) -> None:
+def _write_transcripts(
+    path: Path, params: Params, *, records: Mapping[str, Sequence[Record]], said: Transcripts
+) -> None:
     with path.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(COLUMNS)

@@ -49,7 +49,7 @@ def splice(
 
     Source: TransAudio's splicing; its release fades the whole utterance left and right of the clip instead.
     """
-    lengths = _checked(utterances, clips, begins, ends)
+    lengths = _checked(utterances, clips, begins=begins, ends=ends)
     grown = lengths - utterances.lengths
     time = torch.arange(int(lengths.max()), device=begins.device)[None]
     begin, size, shift = begins[:, None], clips.lengths[:, None], grown[:, None]
@@ -64,7 +64,7 @@ def splice(
     return Waveforms(joined * frame_mask(lengths, joined.shape[1]), lengths)
 
 
-def _checked(utterances: Waveforms, clips: Waveforms, begins: Tensor, ends: Tensor) -> Tensor:
+def _checked(utterances: Waveforms, clips: Waveforms, *, begins: Tensor, ends: Tensor) -> Tensor:
     """Return the lengths to come."""
     inserted = begins == ends
     bad = (begins < 0) | (ends < begins) | (ends > utterances.lengths) | (clips.lengths < 1)

@@ -87,7 +87,7 @@ def begin(
         clips.append(_clip(waveform, edit, place, speak=speak, setting=setting))
     begins, ends = torch.tensor(places, device=utterances.waveform.device).unbind(1)
     joined = padded(clips)
-    return Start(utterances, edits, joined, begins, ends, _fits(surrogate, utterances, joined, edits))
+    return Start(utterances, edits, joined, begins, ends, _fits(surrogate, utterances, clips=joined, edits=edits))
 
 
 def _place(edit: Edit, words: list[Span], samples: int) -> Span:
@@ -110,7 +110,7 @@ def _clip(waveform: Tensor, edit: Edit, place: Span, *, speak: Speak, setting: S
     return levelled(high_passed(fitted(spoken, size), cutoff_hz=setting.high_pass_hz[edit.kind]), waveform)
 
 
-def _fits(surrogate: Recognizer, utterances: Waveforms, clips: Waveforms, edits: Sequence[Edit]) -> Tensor:
+def _fits(surrogate: Recognizer, utterances: Waveforms, *, clips: Waveforms, edits: Sequence[Edit]) -> Tensor:
     """Say which targets CTC can write; an insertion is written on the utterance without its clip at the least."""
     with torch.no_grad():
         whole = surrogate.fits([edit.target_text for edit in edits], surrogate.features(*utterances).frames)
