@@ -7,11 +7,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from gauntlet.attacks import ATTACKS
 from gauntlet.attacks.gradient import pgd
 from gauntlet.attacks.radius import radius_between
 from gauntlet.attacks.self_checks import self_checks
 from gauntlet.attacks.survival import Attack, right_in_batches, survives
+from gauntlet.attacks.table import ATTACKS
 from gauntlet.attacks.transfer import STEPS_TO_RADIUS
 from gauntlet.errors import ArgumentError
 from gauntlet.models.defences import DEFENCES, Randomised

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from gauntlet.attacks import ATTACKS
 from gauntlet.attacks.balls import NORMS
+from gauntlet.attacks.table import ATTACKS
 from gauntlet.errors import ArgumentError
 from gauntlet.models.defences import DEFENCES
 from gauntlet.shifts.corruptions import CORRUPTIONS

@@ -6,8 +6,8 @@ from functools import partial
 import numpy as np
 from torch import Tensor, nn
 
-from gauntlet.attacks import ATTACKS
 from gauntlet.attacks.survival import right_in_batches
+from gauntlet.attacks.table import ATTACKS
 from gauntlet.suites.classifier import at_eps, pixels, seeded
 from gauntlet.suites.plan import Plan
 

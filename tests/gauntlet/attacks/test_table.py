@@ -5,9 +5,9 @@ import inspect
 import pytest
 import torch
 
-from gauntlet.attacks import ATTACKS
 from gauntlet.attacks.balls import lengths
 from gauntlet.attacks.gradient import right
+from gauntlet.attacks.table import ATTACKS
 from gauntlet.errors import ArgumentError
 
 SETTINGS = {
