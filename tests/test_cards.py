@@ -11,14 +11,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import yaml
 
 from gauntlet.metrics.imagenet_e import SETTINGS
+from gauntlet.readers.speech_corpora import Recording
+from gauntlet.shifts.waveforms import SEVERITIES, WAVEFORM_C, draw_amounts
 from gauntlet.suites import SUITES, Plan
 from gauntlet.suites.transfer import transfers
 from stages.ares_bench.attack import _rows
+from stages.speech import clips as speech_clips
+from stages.speech import corrupt
+from stages.speech.shards import Shards, write_table
+from stages.transaudio import clips as attacked_clips
 from tests.fixtures.classification import write_images
 from tests.fixtures.coco import write_coco_o, write_scenes
 from tests.fixtures.objects import write_backgrounds, write_objects
+from tests.fixtures.speech_sources import tone
 
 CARDS = Path(__file__).parents[1] / "data" / "cards"
 PLAN = Plan(
@@ -63,7 +71,40 @@ def write_outcomes(folder: Path) -> None:
     _rows("plain", outcomes()).to_parquet(folder / "outcomes.parquet", index=False)
 
 
-PLACES = {"ares_bench": "attacked/ares_bench", "digits": "raw/digits.tar"}
+def write_speech(folder: Path) -> None:
+    """Write two recordings that are tested on, as the stage writes them."""
+    folder.mkdir(parents=True)
+    with Shards(folder) as shards:
+        for number, text in enumerate(("please hold the line", "the office is now closed")):
+            said = speech_clips.Said(Recording(f"hold-{number}", tone(200), text, "allison", 8000, 1), text, ())
+            clip = speech_clips.human(
+                said, domain="prompts", split="test", voice="en-us", source="asterisk", licence="CC-BY-SA-3.0"
+            )
+            shards.add(clip.row(), clip.flac)
+    write_table(folder / "manifest.parquet", shards.rows)
+
+
+def write_speech_c(folder: Path) -> None:
+    """Let the stage corrupt these recordings."""
+    write_speech(folder.with_name("speech"))
+    params = {"seed": 0, "split": "test", "domains": None, "utterances": None, "samples": 1}
+    params |= {"shifts": ["noise", "gain"], "severities": [3, 5]}
+    corrupt.run(corrupt.Params(**params), corpora=folder.with_name("speech"), corrupted=folder)
+
+
+def write_transaudio(folder: Path) -> None:
+    """Write two clips of one setting, as the stage writes them."""
+    words = {name: "" for name, kind in attacked_clips.Record.__annotations__.items() if kind is str}
+    numbers = {name: 0 for name in attacked_clips.Record.__annotations__ if name not in words}
+    found = []
+    for kind in ("insert", "delete"):
+        names = {version: f"{kind}-hold-0.{version}.flac" for version in attacked_clips.VERSIONS}
+        record = attacked_clips.Record(**words | numbers | names | {"id": "hold-0", "kind": kind})
+        found.append(attacked_clips.Clip(record, dict.fromkeys(attacked_clips.VERSIONS, tone(200))))
+    attacked_clips.write_clips(folder / "both", found)
+
+
+PLACES = {"ares_bench": "attacked/ares_bench", "digits": "raw/digits.tar", "transaudio": "attacked/transaudio"}
 """Where data lie that are not under built/."""
 WRITERS = {
     "ares_bench": write_outcomes,
@@ -75,6 +116,9 @@ WRITERS = {
     "objects128": partial(write_images, split="test"),
     "objects32": partial(write_images, split="test"),
     "scenes": write_scenes,
+    "speech": write_speech,
+    "speech_c": write_speech_c,
+    "transaudio": write_transaudio,
 }
 
 
@@ -135,3 +179,70 @@ def test_the_card_names_every_kind_of_outcome():
     found = _rows("plain", {"clean": np.ones(1)})
     assert re.findall(r"(\w+)(?: \(\w+\))?(?:, |$)", columns) == list(found)
     assert all(f"{name} ({found[name].dtype})" in columns for name in ("image", "value"))
+
+
+@pytest.mark.parametrize("loaded", ["speech", "transaudio"], indirect=True)
+def test_cards_of_one_sound(loaded):
+    assert loaded["waveform"].dtype == np.float32
+    assert loaded["waveform"] == pytest.approx(tone(200), abs=2 / 2**15)
+
+
+@pytest.mark.parametrize("loaded", ["speech"], indirect=True)
+def test_the_card_of_speech(loaded):
+    assert loaded["text"] == "please hold the line"
+
+
+@pytest.mark.parametrize("loaded", ["transaudio"], indirect=True)
+def test_the_card_of_attacked_speech(loaded):
+    assert loaded["row"]["kind"] == "delete"
+    assert loaded["rate_hz"] == 16000
+
+
+@pytest.mark.parametrize("loaded", ["speech_c"], indirect=True)
+def test_the_card_of_corrupted_speech(loaded):
+    assert [clip.text for clip in loaded["clips"]] == ["please hold the line", "the office is now closed"]
+    speech, added = tone(200), loaded["clips"][0].waveform - tone(200)
+    assert 10 * np.log10(np.square(speech).sum() / np.square(added).sum()) == pytest.approx(10, abs=0.1)
+
+
+def columns(card: str) -> set[str]:
+    """Return what stands in backquotes in the first column of any table of a card."""
+    rows = re.findall(r"^\| (`[^|]*) \|", (CARDS / f"{card}.md").read_text(), flags=re.MULTILINE)
+    return {name for row in rows for name in re.findall(r"`([^`]+)`", row)}
+
+
+def test_cards_of_speech_name_every_column():
+    row = {**{name: "" for name in speech_clips.Clip.__annotations__ if name != "flac"}, "shard": ""}
+    assert set(row) <= columns("speech")
+    assert set(attacked_clips.Record.__annotations__) <= columns("transaudio")
+    text = (CARDS / "speech_c.md").read_text()
+    assert all(f"`{name}`" in text for name in corrupt.COLUMNS)
+
+
+def test_the_cards_name_every_voice_and_setting():
+    params = yaml.safe_load((CARDS.parents[1] / "params.yaml").read_text())
+    text = (CARDS / "speech.md").read_text()
+    for name, voice in params["speech"]["build"]["voices"].items():
+        assert f"`espeak_{name}`" in text
+        assert f"`{voice['voice']}`" in text
+    assert set(params["transaudio"]["attack"]["settings"]) <= columns("transaudio")
+
+
+def test_the_card_gives_every_severity_of_speech_c():
+    """The table is what the shifts are given; a factor or a pitch may go either way."""
+    text = (CARDS / "speech_c.md").read_text()
+    assert f"this is\nversion {WAVEFORM_C}." in text
+    rows = dict(re.findall(r"^\| `(\w+)` \| (.*) \|$", text, flags=re.MULTILINE))
+    assert list(rows) == list(SEVERITIES)
+    for shift, row in rows.items():
+        said, *levels = row.split(" | ")
+        for severity, level in enumerate(levels, start=1):
+            drawn = draw_amounts(shift, severity=severity, count=8, generator=torch.Generator().manual_seed(severity))
+            assert set(drawn) <= set(re.findall(r"`(\w+)`", said))
+            amount = drawn[next(name for name in re.findall(r"`(\w+)`", said) if name in drawn)]
+            if "up or down" in said:
+                amount = amount.abs()
+            if "slower" in said:
+                amount = torch.maximum(amount, 1 / amount)
+            assert amount.tolist() == pytest.approx([float(level)] * 8)
+        assert severity == 5
