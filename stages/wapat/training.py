@@ -38,6 +38,7 @@ class Training(Params):
         epochs: 0 takes the model as it is.
         batch_s: Most seconds of sound a batch, padding counted.
         lr: Highest learning rate.
+        head_lr: That of the head; null takes lr.
         weight_decay: The paper has none.
         clip_norm: Greatest norm of the gradient, or null.
         method: A key of `gauntlet.training.wapat.methods.METHODS`.
@@ -52,6 +53,7 @@ class Training(Params):
     epochs: int = Field(ge=0)
     batch_s: float = Field(gt=0)
     lr: float = Field(gt=0)
+    head_lr: float | None = Field(default=None, gt=0)
     weight_decay: float = Field(ge=0)
     clip_norm: float | None = Field(gt=0)
     method: str
@@ -147,6 +149,7 @@ def trained(params: Training, lines: Lines, recognizer: WhisperCtc, *, checkpoin
     state = start_recognizer(
         recognizer,
         lr=params.lr,
+        head_lr=params.head_lr,
         weight_decay=params.weight_decay,
         steps=len(train.slots) * params.epochs,
         generator=torch.Generator().manual_seed(params.seed),

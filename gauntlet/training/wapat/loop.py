@@ -35,19 +35,31 @@ def tri_stage(
 
 
 def start_recognizer(
-    recognizer: nn.Module, *, lr: float, weight_decay: float, steps: int, generator: torch.Generator
+    recognizer: nn.Module,
+    *,
+    lr: float,
+    head_lr: float | None = None,
+    weight_decay: float,
+    steps: int,
+    generator: torch.Generator,
 ) -> TrainingState:
     """Begin a run with Adam and the tri-stage schedule.
 
     Args:
         recognizer: On its device; the weights that require a gradient train.
         lr: Highest learning rate.
+        head_lr: That of the last layer, whose module is named "head" or "..._head"; None takes lr. A fresh head on
+            layers that know speech has more to learn than they.
         weight_decay: At least 0; the paper has none.
         steps: Updates in all.
         generator: On the CPU; orders, augments, starts the adversaries.
     """
-    weights = [weight for weight in recognizer.parameters() if weight.requires_grad]
-    optimizer = torch.optim.Adam(weights, lr=lr, betas=(0.9, 0.98), eps=1e-8, weight_decay=weight_decay, fused=True)
+    parts: dict[bool, list[nn.Parameter]] = {False: [], True: []}
+    for name, weight in recognizer.named_parameters():
+        if weight.requires_grad:
+            parts[head_lr is not None and name.rpartition(".")[0].endswith("head")].append(weight)
+    groups = [{"params": part, "lr": head_lr if head else lr} for head, part in parts.items() if part]
+    optimizer = torch.optim.Adam(groups, lr=lr, betas=(0.9, 0.98), eps=1e-8, weight_decay=weight_decay, fused=True)
     return TrainingState(recognizer, optimizer, tri_stage(optimizer, steps=max(1, steps)), generator)
 
 

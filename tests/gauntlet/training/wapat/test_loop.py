@@ -197,3 +197,12 @@ def test_mistakes_have_one_line():
     state = begun(speech, epochs=9, lr=1e30)
     with pytest.raises(ArgumentError, match=r"^the loss must stay finite; got nan in epoch \d; is lr too high\?$"):
         list(train_recognizer(state, speech, method="plain", setting=Setting(), epochs=9))
+
+
+def test_the_head_may_learn_faster():
+    model, generator = TinyCtc(), torch.Generator()
+    state = start_recognizer(model, lr=1e-4, head_lr=1e-3, weight_decay=0.0, steps=10, generator=generator)
+    body, head = ({id(weight) for weight in group["params"]} for group in state.optimizer.param_groups)
+    assert head == {id(weight) for weight in model.head.parameters()}
+    assert body | head == {id(weight) for weight in model.parameters() if weight.requires_grad}
+    assert [group["initial_lr"] for group in state.optimizer.param_groups] == [1e-4, 1e-3]
