@@ -156,9 +156,13 @@ class WhisperFront(nn.Module):
 
     def _convolved(self, waveform: Tensor, lengths: Tensor, *, extra: int) -> tuple[Tensor, Tensor]:
         """Return what the convolutions make of the batch and `extra` frames of silence, B x F x D, and its frames."""
+        if waveform.ndim != 2 or waveform.dtype != torch.float32:
+            got = f"{waveform.dtype} {tuple(waveform.shape)}"
+            raise ArgumentError(f"waveform must be float32, B x T (one utterance: x[None]); got {got}")
         size = -(-waveform.shape[1] // 320)
         if not 1 <= size <= self.shape.positions:
-            raise ArgumentError(f"a batch must last 1..{self.shape.positions} frames of 20 ms; got {size}; not cut up?")
+            most = self.shape.positions / 50
+            raise ArgumentError(f"a batch must last over 0 and at most {most:g} s; got {size / 50:g} s; not cut up?")
         size += extra
         # One mel frame more than the last output sees, so that the convolutions never see where the batch ends.
         mel = log_mel(waveform, lengths, size=2 * size + 1, mels=self.shape.mels)

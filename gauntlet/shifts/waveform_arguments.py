@@ -29,7 +29,7 @@ def check_waveform(waveform: Tensor, lengths: Tensor) -> None:
     What lies beyond an utterance's length must be zero; that is not looked at, as looking takes as long as some shifts.
 
     Raises:
-        ArgumentError: another type, shape or device, no utterance or no sample.
+        ArgumentError: another type, shape or device, no utterance or no sample, on a CPU a length beyond the row.
     """
     if not isinstance(waveform, Tensor) or waveform.dtype != torch.float32 or waveform.ndim != 2:
         came = f"{waveform.dtype} {tuple(waveform.shape)}" if isinstance(waveform, Tensor) else type(waveform).__name__
@@ -43,6 +43,10 @@ def check_waveform(waveform: Tensor, lengths: Tensor) -> None:
         raise ArgumentError(
             f"lengths must be int64 [{len(waveform)}], one an utterance, in samples (not seconds); got {came}"
         )
+    # On a GPU to look at them would wait for all that is under way.
+    if lengths.device.type == "cpu" and not 0 <= int(lengths.min()) <= int(lengths.max()) <= waveform.shape[1]:
+        got = f"{int(lengths.min())} to {int(lengths.max())}"
+        raise ArgumentError(f"lengths must lie in 0..{waveform.shape[1]}, the samples of a row; got {got}")
     if lengths.device != waveform.device:
         raise ArgumentError(
             f"lengths must lie on the waveform's device, {waveform.device} (forgot .to?); got {lengths.device}"

@@ -43,7 +43,7 @@ from stages.speech.clips import (
 from stages.speech.shards import Shards, write_samples, write_table
 from stages.speech.tally import Samples, Tally, count_all
 
-PROMPTS = "prompts"
+PROMPTS, SYNTHETIC = "prompts", "espeak_"
 
 
 def _voice(name: str) -> str:
@@ -67,6 +67,12 @@ def _rising(seconds: tuple[float, float]) -> tuple[float, float]:
     if not 0 < seconds[0] < seconds[1]:
         raise ArgumentError(f"must be a least and a greatest above 0 s; got {seconds}; the wrong way round?")
     return seconds
+
+
+def _not_ours(corpora: dict) -> dict:
+    if taken := [name for name in corpora if name == PROMPTS or name.startswith(SYNTHETIC)]:
+        raise ArgumentError(f"corpora must not be named {PROMPTS} or {SYNTHETIC}..., which are here; got {taken[0]}")
+    return corpora
 
 
 VoiceName = Annotated[str, AfterValidator(_voice)]
@@ -130,7 +136,7 @@ class Params(StageParams):
     pitch: CountSpan
     prompts_voice: VoiceName
     voices: dict[str, Voice]
-    corpora: dict[str, Folder]
+    corpora: Annotated[dict[str, Folder], AfterValidator(_not_ours)]
     samples: int = Field(ge=0)
 
 
@@ -186,7 +192,7 @@ def _synthetic(params: Params, texts: list[str], *, splits: Mapping[str, str], s
     pool: dict[str, list[str]] = {split: [] for split in SPLITS}
     for text in sorted(texts, key=lambda text: rank(normalize(text), seed=params.seed + 1)):
         pool[splits[normalize(text)]].append(text)
-    voices = {f"espeak_{name}": (voice.voice, voice.lines) for name, voice in params.voices.items()}
+    voices = {f"{SYNTHETIC}{name}": (voice.voice, voice.lines) for name, voice in params.voices.items()}
     about = origin(sentences)
     work = partial(
         read_aloud,

@@ -1,7 +1,7 @@
 """Attack utterances of the test split, one word each, in several settings: from one stage alone to all together."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -87,7 +87,9 @@ def setting_of(params: Params, name: str) -> Setting:
         release = Release(**values.pop("release", {}))
         found = Setting(**values, release=release)
     except TypeError as error:
-        raise ArgumentError(f"settings.{name} must name fields of Setting; {error}; misspelt?") from None
+        known = ", ".join(field.name for field in fields(Setting))
+        wrong = str(error).rpartition("argument ")[2]
+        raise ArgumentError(f"settings.{name} must name fields of Setting, {known}; got {wrong}; misspelt?") from None
     if found.surrogates > len(params.surrogates):
         raise ArgumentError(f"settings.{name} wants {found.surrogates} surrogates; surrogates lists fewer; add some")
     return found

@@ -6,6 +6,7 @@ from gauntlet.errors import ArgumentError
 
 SCORE_MATCH = ("none", "surrogate_ft", "objective")
 PRECISIONS = ("float32", "bfloat16")
+_LEAST = 1e-12  # above 0
 
 
 @dataclass(frozen=True)
@@ -75,19 +76,22 @@ class Setting:
     release: Release = field(default_factory=Release)
 
     def __post_init__(self) -> None:
-        rules = {
-            "eps must lie in [0, 1] (a share of full scale, not of 32768)": 0 <= self.eps <= 1,
-            "alpha must be above 0": self.alpha > 0,
-            "steps must be at least 0": min(self.local_steps, self.global_steps, self.check_every) >= 0,
-            "momentum and smoothing must lie in [0, 1]": 0 <= self.momentum <= 1 and 0 <= self.smoothing <= 1,
-            "surrogates must be at least 1": self.surrogates >= 1,
-            f"score_match must be one of {', '.join(SCORE_MATCH)}": self.score_match in SCORE_MATCH,
-            f"precision must be one of {', '.join(PRECISIONS)}": self.precision in PRECISIONS,
-            "sigma must be above 0 and lam at least 0": self.sigma > 0 and self.lam >= 0,
-            "fade_s and the high passes must be at least 0": min(self.fade_s, *self.high_pass_hz.values()) >= 0,
-        }
-        if broken := [rule for rule, holds in rules.items() if not holds]:
-            raise ArgumentError(f"{broken[0]}; got {self}")
+        steps = ("local_steps", "global_steps", "check_every")
+        passes = ("fade_s", "insert_high_pass_hz", "substitute_high_pass_hz")
+        self._hold(("eps",), "lie in [0, 1], a share of full scale (0.005, not 164 of 32768)", low=0, high=1)
+        self._hold(("alpha", "sigma"), "be above 0", low=_LEAST)
+        self._hold(steps, "be at least 0", low=0)
+        self._hold(("momentum", "smoothing"), "lie in [0, 1]", low=0, high=1)
+        self._hold(("surrogates",), "be at least 1", low=1)
+        self._hold(("lam", *passes), "be at least 0", low=0)
+        for name, known in {"score_match": SCORE_MATCH, "precision": PRECISIONS}.items():
+            if (value := getattr(self, name)) not in known:
+                raise ArgumentError(f"{name} must be one of {', '.join(known)}; got {value!r}; misspelt?")
+
+    def _hold(self, names: tuple[str, ...], rule: str, *, low: float, high: float = float("inf")) -> None:
+        for name in names:
+            if not low <= (value := getattr(self, name)) <= high:
+                raise ArgumentError(f"{name} must {rule}; got {value}")
 
     @property
     def high_pass_hz(self) -> dict[str, float]:

@@ -147,6 +147,7 @@ def test_each_augmentation_is_as_likely_as_the_others(monkeypatch):
         (torch.zeros(1, 5, dtype=torch.float64), torch.tensor([5]), "got torch.float64"),
         (torch.zeros(1, 0), torch.tensor([0]), "must hold a sample at least"),
         (torch.zeros(2, 5), torch.tensor([5]), r"lengths must be int64 \[2\]"),
+        (torch.zeros(2, 5), torch.tensor([5, 6]), r"lengths must lie in 0\.\.5, .*; got 5 to 6"),
         (torch.zeros(1, 5), torch.tensor([0.3]), "got torch.float32"),
         (torch.zeros(1, 5), [5], "got list"),
         (torch.zeros(1, 5), torch.tensor([5], device="meta"), "must lie on the waveform's device"),

@@ -182,6 +182,9 @@ def test_voices_cannot_say_more_than_there_is(tmp_path):
         build(tmp_path, voices=voices)
 
 
+OWN = {"layout": "folder", "folder": "x", "splits": {}, "licence": "y"}
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -192,6 +195,8 @@ def test_voices_cannot_say_more_than_there_is(tmp_path):
         ({"words": [9, 4]}, "wrong way round"),
         ({"seconds": [15, 0.3]}, "wrong way round"),
         ({"corpora": {"x": {"layout": "timit", "folder": "x", "splits": {}, "licence": "y"}}}, "librispeech"),
+        ({"corpora": {"prompts": OWN}}, "must not be named prompts"),
+        ({"corpora": {"espeak_us": OWN}}, "got espeak_us"),
         ({"voice": "en-us"}, "Extra inputs"),
     ],
 )

@@ -94,7 +94,11 @@ def test_noise_is_as_loud_as_it_should_be_and_drawn_by_key():
     ("changes", "error", "message"),
     [
         ({"kinds": ["remove"]}, ArgumentError, "kinds must be of delete, insert, substitute; got 'remove'"),
-        ({"settings": {"all": {"epsilon": 1}}}, ArgumentError, r"settings\.all must name fields of Setting"),
+        (
+            {"settings": {"all": {"epsilon": 1}}},
+            ArgumentError,
+            r"settings\.all must name fields of Setting, eps, .*; got 'epsilon'",
+        ),
         ({"settings": {"all": {"release": {"slow": True}}}}, ArgumentError, r"settings\.all must name fields"),
         ({"settings": {"all": {"surrogates": 3}}}, ArgumentError, "surrogates lists fewer"),
         ({"settings": {"all": {"eps": 2}}}, ArgumentError, "eps must lie in"),
