@@ -182,7 +182,7 @@ def test_voices_cannot_say_more_than_there_is(tmp_path):
         build(tmp_path, voices=voices)
 
 
-OWN = {"layout": "folder", "folder": "x", "splits": {}, "licence": "y"}
+LAYOUT = {"layout": "folder", "folder": "x", "splits": {}, "licence": "y"}
 
 
 @pytest.mark.parametrize(
@@ -195,8 +195,8 @@ OWN = {"layout": "folder", "folder": "x", "splits": {}, "licence": "y"}
         ({"words": [9, 4]}, "wrong way round"),
         ({"seconds": [15, 0.3]}, "wrong way round"),
         ({"corpora": {"x": {"layout": "timit", "folder": "x", "splits": {}, "licence": "y"}}}, "librispeech"),
-        ({"corpora": {"prompts": OWN}}, "must not be named prompts"),
-        ({"corpora": {"espeak_us": OWN}}, "got espeak_us"),
+        ({"corpora": {"prompts": LAYOUT}}, "must not be named prompts"),
+        ({"corpora": {"espeak_us": LAYOUT}}, "got espeak_us"),
         ({"voice": "en-us"}, "Extra inputs"),
     ],
 )
