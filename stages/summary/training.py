@@ -23,8 +23,11 @@ def table(histories: list[History]) -> list[dict]:
 
 
 def charts(histories: list[History]) -> list[Chart]:
-    """Draw one figure for each quantity that a method's histories record, the loss first, its parts left out."""
-    rows = table(histories)
+    """Draw one figure for each quantity that a method's histories record, the loss first, its parts left out.
+
+    Of models trained for one epoch there is no line to draw.
+    """
+    rows = table([history for history in histories if len(history.records) > 1])
     quantities = {row["quantity"] for row in rows if not row["quantity"].startswith("loss_")}
     ordered = sorted(quantities, key=lambda quantity: (quantity != "loss", quantity))
     return [_curve([row for row in rows if row["quantity"] == quantity]) for quantity in ordered[:MOST_CURVES]]

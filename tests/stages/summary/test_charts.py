@@ -11,7 +11,7 @@ from stages.summary import coco_o, imagenet_e, training
 from stages.summary.charts import Chart
 from stages.summary.methods import METHODS
 from stages.summary.page import VEGA_LITE
-from stages.summary.readings import read_histories, read_scores
+from stages.summary.readings import History, read_histories, read_scores
 from tests.fixtures.scores import write_coco_o_score, write_results
 
 
@@ -92,3 +92,12 @@ def test_a_method_says_why_where_no_number_could_be_read():
     assert all(method.published_for for method in METHODS)
     assert all(re.fullmatch(r"\d{4}\.\d{5}", method.arxiv) for method in METHODS)
     assert len({method.slug for method in METHODS}) == 10
+
+
+def test_one_epoch_draws_no_line():
+    def history(name: str, epochs: int) -> History:
+        return History(method="wapat", model=name, records=[{"epoch": n, "loss": 1.0} for n in range(1, epochs + 1)])
+
+    assert training.charts([history("one", 1)]) == []
+    (chart,) = training.charts([history("one", 1), history("two", 2)])
+    assert {row["series"] for row in chart.rows} == {"two"}
