@@ -15,9 +15,10 @@ from pydantic import Field
 
 from gauntlet.errors import ArgumentError, DataError
 from gauntlet.models.recognizer import Transcriber
-from gauntlet.readers.recognizers import read_recognizer, read_whisper
+from gauntlet.readers.recognizers import read_whisper
 from gauntlet.readers.speech import Utterance, read_corpus, read_manifest
 from gauntlet.readers.speech_c import Row, read_clips, read_rows, read_version
+from gauntlet.readers.trained_recognizers import read_recognizer
 from stages import Out
 from stages import Params as StageParams
 from stages.machine import machine, parallel
