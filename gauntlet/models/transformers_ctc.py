@@ -114,7 +114,7 @@ class TransformersCtc(CtcRecognizer):
         order, outputs = [blank, *columns.values()], model.lm_head.out_features
         if not 0 <= min(order) <= max(order) < outputs:
             raise ArgumentError(f"columns must lie in 0..{outputs - 1}; got {max(order)}; another model's?")
-        head = nn.Linear(model.lm_head.in_features, len(order))
+        head = nn.utils.skip_init(nn.Linear, model.lm_head.in_features, len(order))
         head.load_state_dict({name: tensor[order] for name, tensor in model.lm_head.state_dict().items()})
         self.settings = {"config": _plain(model.config, outputs=len(order)), "normalized": normalized}
         self.front = Convolutions(base.feature_extractor, model.config, normalized=normalized)
