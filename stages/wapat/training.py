@@ -14,7 +14,7 @@ from gauntlet.errors import ArgumentError, DataError
 from gauntlet.metrics.recognition import word_errors
 from gauntlet.models.alphabet import LETTERS, Alphabet
 from gauntlet.models.transformers_ctc import TransformersCtc
-from gauntlet.readers.speech import Utterance, read_corpus
+from gauntlet.readers.speech import DECODED_S, Shelved, Utterance, read_corpus
 from gauntlet.readers.trained_recognizers import Trained
 from gauntlet.readers.transformers_ctc import FRONT
 from gauntlet.training.selection import Best
@@ -72,7 +72,7 @@ class Line:
     """An utterance with what the recogniser is to write: letters, or phonemes between spaces."""
 
     id: str
-    waveform: np.ndarray
+    waveform: np.ndarray | Shelved
     text: str
 
 
@@ -82,7 +82,9 @@ class Lines:
     def __init__(self, params: Training, corpora: Path) -> None:
         limits = {"train": params.utterances, "held_out": params.held_out}
         self.found: dict[str, tuple[Utterance, ...]] = {
-            split: read_corpus(corpora, domains=params.domains, split=split, limit=limit, seed=params.seed).utterances
+            split: read_corpus(
+                corpora, domains=params.domains, split=split, limit=limit, seed=params.seed, decoded_s=DECODED_S
+            ).utterances
             for split, limit in limits.items()
         }
         self.left_out: dict[str, list[str]] = {}

@@ -232,6 +232,12 @@ def test_no_test_utterance_is_heard(trained, sources, tmp_path):
     assert contents(trained(tmp_path / "models" / "y", paths={"corpora": corpora})) == expected
 
 
+def test_sound_that_is_left_on_disk_trains_to_the_same_bits(trained, tmp_path, monkeypatch):
+    expected = contents(trained(tmp_path / "a" / "x"))
+    monkeypatch.setattr(training, "DECODED_S", 0.0)
+    assert contents(trained(tmp_path / "b" / "x")) == expected
+
+
 def test_no_epochs_take_the_model_as_it_is(trained, begun, tmp_path):
     model = trained(tmp_path / "x", epochs=0)
     assert contents(model)["model.safetensors"] == contents(begun)["model.safetensors"]
