@@ -2,7 +2,8 @@
 
 Run as `python -m benchmarks.wapat_cost`; prints one Markdown table and exits with 1 if WAPAT costs more than three
 times a plain update. All methods get the same batches and run the frozen front themselves: nothing is remembered.
-The recogniser is Whisper tiny's encoder with CTC, its weights random, which cost what trained ones do. Seconds are
+The recogniser is Whisper tiny's encoder with CTC, its weights random, which cost what trained ones do; or, with
+`--start`, what wapat.pretrain wrote: a wav2vec 2.0, for one. Seconds are
 processor time of one core, least of `--rounds` that take the methods in turns; augmentation is counted, its five
 operations in turn, and the mean over them is what is shown.
 """
@@ -23,6 +24,7 @@ import torch
 from gauntlet.models.recognizer import SAMPLE_RATE_HZ, Recognizer
 from gauntlet.models.whisper_ctc import WhisperCtc
 from gauntlet.models.whisper_encoder import EncoderShape
+from gauntlet.readers.trained_recognizers import Trained, read_recognizer
 from gauntlet.shifts.waveform_augmentation import AUGMENTATIONS
 from gauntlet.training.wapat import methods
 from gauntlet.training.wapat.methods import METHODS, Batch, Setting
@@ -46,7 +48,7 @@ def main() -> int:
     }
     seconds = _measured(options, rows)
     print(f"{_machine()}; {options.utterances} utterances of {options.seconds:g} s a batch; ", end="")
-    print(f"{options.frozen_layers} of 4 layers frozen; {options.rounds} rounds\n")
+    print(f"{options.start or f'{options.frozen_layers} of 4 layers frozen'}; {options.rounds} rounds\n")
     print("| method | s an update | ratio to plain | ratio at equal precision |")
     print("|---|---|---|---|")
     for name, spent in seconds.items():
@@ -60,7 +62,7 @@ def main() -> int:
 
 def _measured(options: argparse.Namespace, rows: dict[str, tuple[str, Setting]]) -> dict[str, float]:
     torch.manual_seed(0)
-    recognizer = WhisperCtc(EncoderShape(), frozen_layers=options.frozen_layers).train()
+    recognizer = _recognizer(options).train()
     weights = [weight for weight in recognizer.parameters() if weight.requires_grad]
     optimizer = torch.optim.Adam(weights, lr=1e-5, fused=True)
     batch, whole = _batch(options), methods.augment
@@ -82,6 +84,12 @@ def _measured(options: argparse.Namespace, rows: dict[str, tuple[str, Setting]])
     finally:
         methods.augment = whole
     return {name: _mean([spent for (n, _), spent in least.items() if n == name]) for name in rows}
+
+
+def _recognizer(options: argparse.Namespace) -> Trained:
+    if options.start:
+        return read_recognizer(options.start, whisper=options.whisper)
+    return WhisperCtc(EncoderShape(), frozen_layers=options.frozen_layers)
 
 
 def _update(
@@ -128,6 +136,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--utterances", type=int, default=8, help="a batch")
     parser.add_argument("--seconds", type=float, default=4.0, help="of each utterance, at least 1")
     parser.add_argument("--frozen-layers", type=int, default=2, help="of Whisper tiny's four")
+    parser.add_argument("--start", type=Path, help="a model folder of wapat.pretrain in the random Whisper's place")
+    parser.add_argument("--whisper", type=Path, default=Path("data/models/whisper_tiny_en"), help="that it stands on")
     parser.add_argument("--rounds", type=int, default=3, help="of which the least time counts")
     return parser.parse_args()
 

@@ -26,9 +26,9 @@ import torch
 from torch import nn
 
 from gauntlet.metrics.recognition import character_errors, word_errors
-from gauntlet.readers.recognizers import read_recognizer
 from gauntlet.readers.speech import read_corpus
 from gauntlet.readers.speech_c import Row, read_clips, read_rows
+from gauntlet.readers.trained_recognizers import read_recognizer
 from gauntlet.training.wapat.loop import start_recognizer, train_recognizer
 from gauntlet.training.wapat.methods import METHODS, Setting
 from gauntlet.training.wapat.speech import Speech, fitting

@@ -11,10 +11,17 @@ from gauntlet.models.registry import build
 from gauntlet.training.fgsm_law import METHODS
 from gauntlet.training.fgsm_law import build as build_method
 from gauntlet.training.fgsm_law.method import Setting
+from gauntlet.training.wapat.methods import METHODS as WAPAT_METHODS
 from stages.__main__ import check_params
 from stages.ares_bench import attack
 from stages.fgsm_law import train
 from stages.overlay import overlay
+from stages.speech import build as speech
+from stages.transaudio import attack as transaudio
+from stages.transaudio import score as victims
+from stages.wapat import pretrain
+from stages.wapat import score as wapat
+from stages.wapat import train as recognizer
 
 ROOT = Path(__file__).resolve().parents[1]
 CLASSES = {"cifar10": 10, "cifar100": 100, "tiny_imagenet": 200, "imagenet": 1000}
@@ -100,3 +107,42 @@ def test_each_trained_model_has_its_test():
     for test in params.tests.values():
         assert attack.plan_of(params, test).budgets["linf"][-1] == pytest.approx(test.largest["linf"])
     assert set(params.samples.models) <= {*NAMES, *ARES_MODELS}
+
+
+def test_wapat_is_the_papers():
+    trained = {name: recognizer.Params(**FULL["wapat"]["train"][name]) for name in FULL["wapat"]["variants"]}
+    assert {each.method for each in trained.values()} == set(WAPAT_METHODS)
+    for each in trained.values():
+        assert (each.lr, each.batch_s, each.settings.steps, each.settings.alpha) == (1e-5, 100, 1, None)
+    assert sorted(each.settings.eps for each in trained.values() if each.method == "wapat") == [0.005, 0.01, 0.015]
+    assert wapat.Params(**FULL["wapat"]["score"]).variants == list(trained)
+    start = pretrain.Params(**FULL["wapat"]["pretrain"])
+    assert start.backbone.folder in FULL["raw"]["folder"]["folders"]
+    assert start.epochs == 0
+
+
+def test_wapats_mean_is_over_eight_domains_that_nothing_trains_on():
+    corpora = speech.Params(**FULL["speech"]["build"]).corpora
+    assert {each.folder for each in corpora.values()} <= FULL["raw"]["folder"]["folders"].keys()
+    tested = {name: corpora[name].splits for name in wapat.Params(**FULL["wapat"]["score"]).domains}
+    assert all("test" in splits for splits in tested.values())
+    unseen = [name for name, splits in tested.items() if "train" not in splits]
+    assert len(unseen) == 8
+    for name in ("pretrain", "train"):
+        values = FULL["wapat"][name]
+        for one in [values] if name == "pretrain" else [values[each] for each in FULL["wapat"]["variants"]]:
+            assert one["domains"] == ["librispeech"]
+    assert {"train", "held_out"} <= tested["librispeech"].keys()
+
+
+def test_transaudio_has_every_setting_and_victim():
+    params = transaudio.Params(**FULL["transaudio"]["attack"])
+    settings = {name: transaudio.setting_of(params, name) for name in params.settings}
+    steps = {name: (settings[name].local_steps, settings[name].global_steps) for name in ("insert", "delete")}
+    assert steps == {"insert": (100, 0), "delete": (50, 2)}
+    assert (settings["substitute"].local_steps, settings["substitute"].global_steps) == (50, 25)
+    assert {each.score_match for each in settings.values()} == {"none", "objective", "surrogate_ft"}
+    assert params.surrogates == ["plain", "wapat", "whisper"]
+    heard = victims.Params(**FULL["transaudio"]["score"]).victims
+    assert {*heard} - {"whisper", "pocketsphinx"} <= set(FULL["wapat"]["variants"])
+    assert set(heard.values()) == {None}

@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from gauntlet.errors import ArgumentError
 from gauntlet.models.alphabet import BLANK, Alphabet
-from gauntlet.models.recognizer import Features
+from gauntlet.models.recognizer import Features, Recognizer
 
 
 class CtcRecognizer(nn.Module):
@@ -91,3 +91,17 @@ class CtcRecognizer(nn.Module):
         texts = self.text_from(self.from_features(features), features.frames)
         self.train(training)
         return texts
+
+
+def equal_fronts(one: Recognizer, other: Recognizer) -> bool:
+    """Say whether two recognisers' frozen fronts, their part `front`, compute the same.
+
+    A front that its weights do not tell entirely has `settings`, too.
+    """
+    left, right = (getattr(each, "front", None) for each in (one, other))
+    if type(one) is not type(other) or not isinstance(left, nn.Module) or not isinstance(right, nn.Module):
+        return False
+    if getattr(left, "settings", None) != getattr(right, "settings", None):
+        return False
+    a, b = left.state_dict(), right.state_dict()
+    return a.keys() == b.keys() and all(torch.equal(a[key], b[key]) for key in a)

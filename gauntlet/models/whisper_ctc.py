@@ -1,5 +1,7 @@
 """Whisper's encoder as a CTC recogniser: a frozen front, the later layers to train, a linear head over symbols."""
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor, nn
 
@@ -39,6 +41,9 @@ class WhisperCtc(CtcRecognizer):
     `front` is frozen: log-mel, convolutions, positions and the first `frozen_layers` layers; `features` is its output,
     before any norm. `body` trains: its `state_dict` is all that a checkpoint needs.
 
+    Attributes:
+        architecture: Its name in a model folder.
+
     Args:
         shape: Of the encoder.
         frozen_layers: Layers of the front, in 0..shape.layers.
@@ -48,6 +53,8 @@ class WhisperCtc(CtcRecognizer):
     Raises:
         ArgumentError: `frozen_layers` or `dropout` lies outside its range.
     """
+
+    architecture: ClassVar[str] = "whisper_ctc"
 
     def __init__(
         self,

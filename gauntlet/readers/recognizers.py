@@ -1,4 +1,4 @@
-"""Recognisers from folders: Whisper as transformers lays it out, and what was trained here on its encoder."""
+"""Recognisers on Whisper, from its folder in transformers' layout: whole, or its encoder with CTC."""
 
 import json
 from dataclasses import dataclass
@@ -17,7 +17,6 @@ from gauntlet.models.whisper_decoder import DecoderShape
 from gauntlet.models.whisper_encoder import EncoderShape, split_state
 from gauntlet.readers.models import read_card
 
-ARCHITECTURE = "whisper_ctc"
 SHAPE_KEYS = {
     "width": "d_model",
     "heads": "encoder_attention_heads",
@@ -56,7 +55,7 @@ def read_encoder(folder: Path) -> EncoderWeights:
         DataError: The folder is incomplete, or another model's.
     """
     shape = EncoderShape(**_sizes(folder, SHAPE_KEYS))
-    state = _part(_weights(folder / "model.safetensors"), "encoder.")
+    state = _part(read_weights(folder / "model.safetensors"), "encoder.")
     if not state:
         raise DataError(f"{folder} must hold an encoder; none of its weights is one's; another model?")
     return EncoderWeights(shape, state)
@@ -85,7 +84,7 @@ def read_whisper(folder: Path, *, near: int = NEAR, stride: int = STRIDE) -> Whi
         near=near,
         stride=stride,
     )
-    weights = _weights(folder / "model.safetensors")
+    weights = read_weights(folder / "model.safetensors")
     front, norm = split_state(_part(weights, "encoder."), frozen_layers=encoder.layers)
     state = {f"front.{name}": tensor for name, tensor in front.items()} | norm
     state |= {f"decoder.{name}": tensor for name, tensor in _part(weights, "decoder.").items()}
@@ -157,7 +156,7 @@ def whisper_ctc(
     return model.eval()
 
 
-def read_recognizer(folder: Path, *, whisper: Path) -> WhisperCtc:
+def read_whisper_ctc(folder: Path, *, whisper: Path) -> WhisperCtc:
     """Read a CTC recogniser that was trained here: `stages.training.write_model` of a `WhisperCtc`'s body.
 
     Args:
@@ -172,11 +171,9 @@ def read_recognizer(folder: Path, *, whisper: Path) -> WhisperCtc:
         DataError: A folder is incomplete, or the two do not fit.
     """
     card = read_card(folder)
-    if card.architecture != ARCHITECTURE:
-        raise DataError(f"{folder} must hold a {ARCHITECTURE}; got {card.architecture}; a model of another method?")
     try:
         model = whisper_ctc(whisper, symbols=tuple(card.classes), **card.settings)
-        model.body.load_state_dict(_weights(folder / "model.safetensors"))
+        model.body.load_state_dict(read_weights(folder / "model.safetensors"))
     except (RuntimeError, TypeError) as error:
         reason = str(error).splitlines()[-1].strip()
         raise DataError(f"{folder} must fit {whisper}; {reason}; trained on another Whisper?") from None
@@ -227,7 +224,12 @@ def _part(weights: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): tensor.float() for name, tensor in parts.items() if name.startswith(prefix)}
 
 
-def _weights(path: Path) -> dict[str, Tensor]:
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """Read a safetensors file.
+
+    Raises:
+        DataError: It is missing, or not whole.
+    """
     try:
         return load_file(path)
     except FileNotFoundError:

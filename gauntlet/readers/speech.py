@@ -1,6 +1,7 @@
 """Speech: utterances of the corpora that `speech.build` writes, and sound files as waveforms of 16 kHz."""
 
 import io
+import tarfile
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -18,6 +19,40 @@ from gauntlet.sentences import rank
 SAMPLE_RATE = 16_000
 SPLITS = ("train", "held_out", "test")
 COLUMNS = ("id", "domain", "split", "speaker", "text", "phonemes", "samples", "shard")
+DECODED_S = 36_000.0
+"""Seconds of sound that fit into anyone's memory, 2.3 GB: a fair bound for `read_corpus`."""
+
+
+@dataclass(frozen=True)
+class Shelved:
+    """A sound that stays in its shard: `numpy.asarray` decodes it anew each time, to float32 [T] at 16 kHz.
+
+    Attributes:
+        shard: Tar that it is in.
+        begin: Where its FLAC begins there, in bytes.
+        size: Of the FLAC, in bytes.
+        samples: T.
+    """
+
+    shard: Path
+    begin: int
+    size: int
+    samples: int
+
+    def __len__(self) -> int:
+        return self.samples
+
+    def __array__(self, dtype: np.dtype | None = None, copy: bool | None = None) -> np.ndarray:
+        """Decode it."""
+        with self.shard.open("rb") as stream:
+            stream.seek(self.begin)
+            waveform = decode(stream.read(self.size), where=f"{self.shard}, at byte {self.begin}").waveform
+        if len(waveform) != self.samples:
+            raise DataError(
+                f"{self.shard}, at byte {self.begin}: must have {self.samples} samples, as the manifest says; "
+                f"got {len(waveform)}; a mixed build?"
+            )
+        return waveform.astype(dtype or np.float32, copy=False)
 
 
 @dataclass(frozen=True)
@@ -26,7 +61,7 @@ class Utterance:
 
     Attributes:
         id: Unique in its corpus.
-        waveform: float32 [T] in [-1, 1] at 16 kHz.
+        waveform: float32 [T] in [-1, 1] at 16 kHz; left on disk only where `read_corpus` was told so.
         text: Normalised.
         domain: Who speaks where: "prompts", or a voice.
         split: "train", "held_out" or "test".
@@ -35,7 +70,7 @@ class Utterance:
     """
 
     id: str
-    waveform: np.ndarray
+    waveform: np.ndarray | Shelved
     text: str
     domain: str
     split: str
@@ -165,6 +200,25 @@ def read_sounds(folder: Path, *, shards: Collection[str], ids: Collection[str]) 
     return found
 
 
+def _shelved(folder: Path, *, shards: Collection[str], samples: dict[str, int]) -> dict[str, Shelved]:
+    """Find the FLAC of some utterances, of which the samples are given, and decode none."""
+    found = {}
+    for shard in sorted(set(shards)):
+        path = folder / shard
+        try:
+            with tarfile.open(path, "r:") as tar:
+                places = {
+                    str(PurePosixPath(info.name).with_suffix("")): info for info in tar if info.name.endswith(".flac")
+                }
+        except (OSError, tarfile.TarError) as error:
+            raise DataError(f"{path} must be a whole tar, as the manifest says; {error}; unfinished?") from None
+        for key in samples.keys() & places.keys():
+            found[key] = Shelved(path, places[key].offset_data, places[key].size, samples[key])
+    if lost := sorted(samples.keys() - found.keys()):
+        raise DataError(f"{folder}: the shards must hold {lost[0]}, as the manifest says; they do not; a mixed build?")
+    return found
+
+
 def read_corpus(
     folder: Path,
     *,
@@ -172,6 +226,7 @@ def read_corpus(
     split: str,
     limit: int | None = None,
     seed: int = 0,
+    decoded_s: float | None = None,
 ) -> Corpus:
     """Read a split of the corpora that `speech.build` writes.
 
@@ -181,6 +236,8 @@ def read_corpus(
         split: "train", "held_out" or "test".
         limit: At most so many utterances of each domain, drawn by the seed; None for all.
         seed: Of the draw, which depends on the utterances' ids alone.
+        decoded_s: Of more seconds than these none is held in memory, 64 KB each: waveforms are `Shelved`. None holds
+            all.
 
     Returns:
         The utterances in the manifest's order.
@@ -202,11 +259,15 @@ def read_corpus(
         inside = [row for row in rows if row["domain"] == domain and row["split"] == split]
         chosen += sorted(inside, key=lambda row: rank(row["id"], seed=seed))[:limit]
     names = {row["id"] for row in chosen}
-    sounds = read_sounds(folder, shards={row["shard"] for row in chosen}, ids=names)
+    shards, samples = {row["shard"] for row in chosen}, {row["id"]: row["samples"] for row in chosen}
+    if decoded_s is not None and sum(samples.values()) > decoded_s * SAMPLE_RATE:
+        sounds = _shelved(folder, shards=shards, samples=samples)
+    else:
+        sounds = read_sounds(folder, shards=shards, ids=names)
     return Corpus(tuple(_utterance(row, sounds[row["id"]]) for row in rows if row["id"] in names))
 
 
-def _utterance(row: dict, waveform: np.ndarray) -> Utterance:
+def _utterance(row: dict, waveform: np.ndarray | Shelved) -> Utterance:
     return Utterance(
         id=row["id"],
         waveform=waveform,

@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-import torch
 from torch import Tensor
 
-from gauntlet.models.whisper_ctc import WhisperCtc
-from gauntlet.readers.recognizers import read_recognizer, read_whisper
+from gauntlet.models.ctc import equal_fronts
+from gauntlet.readers.recognizers import read_whisper
+from gauntlet.readers.trained_recognizers import read_recognizer
 from stages.machine import machine
 
 
@@ -48,11 +48,11 @@ def opened(names: Iterable[str], places: Places) -> dict[str, Hears]:
         DataError: No such model, or a damaged one.
     """
     found = {name: OTHERS[name](places) if name in OTHERS else _trained(name, places) for name in names}
-    fronts: dict[int, torch.nn.Module] = {}
-    for model in found.values():
-        if isinstance(model, WhisperCtc):
-            # The same layers of the same Whisper: in an ensemble they run once.
-            model.front = fronts.setdefault(model.frozen_layers, model.front)
+    models = list(found.values())
+    for place, model in enumerate(models):
+        # Equal fronts become one: in an ensemble it runs once.
+        if twin := next((each for each in models[:place] if equal_fronts(each, model)), None):
+            model.front = twin.front
     return found
 
 

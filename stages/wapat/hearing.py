@@ -6,9 +6,10 @@ from typing import Protocol
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from gauntlet.attacks.features import feature_pgd, feature_scale, snr_db, waveform_pgd
+from gauntlet.models.ctc import equal_fronts
 from gauntlet.models.recognizer import SAMPLE_RATE_HZ, Features, Recognizer, Transcriber
 
 
@@ -200,15 +201,6 @@ def heard_by(name: str, transcriber: Transcriber, clips: Sequence[Clip], *, batc
         texts = [clip.text for clip in batch]
         heard += Heard(texts, {name: texts}, {name: transcriber.transcribe(*padded(batch, device=device))})
     return heard
-
-
-def equal_fronts(one: Recognizer, other: Recognizer) -> bool:
-    """Say whether two recognisers' frozen fronts, their part `front`, compute the same."""
-    left, right = (getattr(each, "front", None) for each in (one, other))
-    if type(one) is not type(other) or not isinstance(left, nn.Module) or not isinstance(right, nn.Module):
-        return False
-    a, b = left.state_dict(), right.state_dict()
-    return a.keys() == b.keys() and all(torch.equal(a[key], b[key]) for key in a)
 
 
 def batches(clips: Sequence[Clip], *, batch_s: float) -> list[list[Clip]]:

@@ -15,9 +15,10 @@ from pydantic import Field
 
 from gauntlet.errors import ArgumentError, DataError
 from gauntlet.models.recognizer import Transcriber
-from gauntlet.readers.recognizers import read_recognizer, read_whisper
-from gauntlet.readers.speech import Utterance, read_corpus, read_manifest
+from gauntlet.readers.recognizers import read_whisper
+from gauntlet.readers.speech import DECODED_S, Utterance, read_corpus, read_manifest
 from gauntlet.readers.speech_c import Row, read_clips, read_rows, read_version
+from gauntlet.readers.trained_recognizers import read_recognizer
 from stages import Out
 from stages import Params as StageParams
 from stages.machine import machine, parallel
@@ -115,7 +116,9 @@ class Work:
 
     def utterances(self, domains: list[str], limit: int | None) -> list[Utterance]:
         """Read some of the test split."""
-        found = read_corpus(self.corpora, domains=domains, split="test", limit=limit, seed=self.params.seed)
+        found = read_corpus(
+            self.corpora, domains=domains, split="test", limit=limit, seed=self.params.seed, decoded_s=DECODED_S
+        )
         return list(found.utterances)
 
     def done(self, task: Task) -> Heard:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from gauntlet.readers.models import read_card
-from gauntlet.readers.recognizers import read_recognizer
+from gauntlet.readers.trained_recognizers import read_recognizer
 from stages import Out
 from stages.checkpoint import Checkpoint
 from stages.wapat.training import Lines, Training, trained, write
@@ -19,6 +19,7 @@ def run(params: Params, *, variant: str, corpora: Path, whisper: Path, start: Pa
     checkpoint = Checkpoint(
         f"wapat-train@{variant}", params=params, inputs={"corpora": corpora, "whisper": whisper, "start": start}
     )
+    source = {name: card.about[name] for name in ("backbone",) if name in card.about} or {"whisper": whisper.name}
     done = trained(params, Lines(params, corpora), recognizer, checkpoint=checkpoint)
-    write(params, done, model, settings=card.settings, whisper=whisper.name)
+    write(params, done, model, settings=card.settings, source=source)
     checkpoint.clear()

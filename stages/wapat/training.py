@@ -8,13 +8,15 @@ from typing import Self
 import numpy as np
 import torch
 from pydantic import Field, model_validator
+from safetensors.torch import save_file
 
 from gauntlet.errors import ArgumentError, DataError
 from gauntlet.metrics.recognition import word_errors
 from gauntlet.models.alphabet import LETTERS, Alphabet
-from gauntlet.models.whisper_ctc import WhisperCtc
-from gauntlet.readers.recognizers import ARCHITECTURE
-from gauntlet.readers.speech import Utterance, read_corpus
+from gauntlet.models.transformers_ctc import TransformersCtc
+from gauntlet.readers.speech import DECODED_S, Shelved, Utterance, read_corpus
+from gauntlet.readers.trained_recognizers import Trained
+from gauntlet.readers.transformers_ctc import FRONT
 from gauntlet.training.selection import Best
 from gauntlet.training.state import TrainingState
 from gauntlet.training.wapat.loop import start_recognizer, train_recognizer
@@ -72,7 +74,7 @@ class Line:
     """An utterance with what the recogniser is to write: letters, or phonemes between spaces."""
 
     id: str
-    waveform: np.ndarray
+    waveform: np.ndarray | Shelved
     text: str
 
 
@@ -82,7 +84,9 @@ class Lines:
     def __init__(self, params: Training, corpora: Path) -> None:
         limits = {"train": params.utterances, "held_out": params.held_out}
         self.found: dict[str, tuple[Utterance, ...]] = {
-            split: read_corpus(corpora, domains=params.domains, split=split, limit=limit, seed=params.seed).utterances
+            split: read_corpus(
+                corpora, domains=params.domains, split=split, limit=limit, seed=params.seed, decoded_s=DECODED_S
+            ).utterances
             for split, limit in limits.items()
         }
         self.left_out: dict[str, list[str]] = {}
@@ -91,7 +95,7 @@ class Lines:
         """Return the phonemes of the training utterances."""
         return tuple(sorted({phoneme for utterance in self.found["train"] for phoneme in utterance.phonemes}))
 
-    def speech(self, split: str, recognizer: WhisperCtc, *, batch_s: float) -> Speech:
+    def speech(self, split: str, recognizer: Trained, *, batch_s: float) -> Speech:
         """Return a split's batches."""
         lines = self._known(split, recognizer.alphabet)
         fits = fitting(recognizer, lines, device=machine().device)
@@ -133,13 +137,13 @@ class Run:
         left_out: Ids by reason.
     """
 
-    recognizer: WhisperCtc
+    recognizer: Trained
     best_epoch: int
     history: list[dict]
     left_out: Mapping[str, list[str]]
 
 
-def trained(params: Training, lines: Lines, recognizer: WhisperCtc, *, checkpoint: Checkpoint) -> Run:
+def trained(params: Training, lines: Lines, recognizer: Trained, *, checkpoint: Checkpoint) -> Run:
     """Train; keep the epoch of the lowest WER on the held-out utterances."""
     recognizer = recognizer.to(machine().device)
     train, held = (lines.speech(split, recognizer, batch_s=params.batch_s) for split in ("train", "held_out"))
@@ -184,16 +188,26 @@ def _measure(state: TrainingState, held: Speech, best: Best) -> Callable[[], dic
     return measure
 
 
-def write(params: Training, run: Run, model: Path, *, settings: Mapping[str, object], whisper: str) -> None:
-    """Write the model folder: the body's weights, what it is, its history."""
+def write(
+    params: Training, run: Run, model: Path, *, settings: Mapping[str, object], source: Mapping[str, str]
+) -> None:
+    """Write the model folder: the body's weights, what it is, its history; the front's weights if not Whisper's.
+
+    Args:
+        params: It was trained by.
+        run: That is over.
+        model: Made here.
+        settings: That the recogniser is built from, besides its symbols.
+        source: Whose front it has: {"whisper": name of its folder}, or {"backbone": name in raw.folder}.
+    """
     write_model(
         model,
         run.recognizer.body,
-        architecture=ARCHITECTURE,
+        architecture=run.recognizer.architecture,
         classes=list(run.recognizer.symbols),
         settings=settings,
         about={
-            "whisper": whisper,
+            **source,
             "normalizer": NORMALIZER,
             "method": params.method,
             "method_settings": asdict(params.settings),
@@ -207,3 +221,6 @@ def write(params: Training, run: Run, model: Path, *, settings: Mapping[str, obj
         },
         history=run.history,
     )
+    if isinstance(run.recognizer, TransformersCtc):
+        front = {name: tensor.cpu().contiguous() for name, tensor in run.recognizer.front.state_dict().items()}
+        save_file(front, model / FRONT)

@@ -16,7 +16,7 @@ class Spoken(Protocol):
     """An utterance: what is heard and what is said.
 
     Attributes:
-        waveform: float32, [T] in [-1, 1] at 16,000 Hz.
+        waveform: float32, [T] in [-1, 1] at 16,000 Hz, or what has a length and becomes that by `numpy.asarray`.
         text: Normalised, or phonemes between spaces.
     """
 
@@ -71,7 +71,7 @@ class Speech:
         lengths = torch.tensor([len(u.waveform) for u in chosen])
         waveform = torch.zeros(len(chosen), int(lengths.max()))
         for row, utterance in zip(waveform, chosen, strict=True):
-            row[: len(utterance.waveform)] = torch.as_tensor(utterance.waveform)
+            row[: len(utterance.waveform)] = torch.as_tensor(np.asarray(utterance.waveform))
         return Batch(waveform.to(self.device), lengths.to(self.device), [u.text for u in chosen], self._recall(places))
 
     def remember(self, recognizer: Recognizer, *, precision: str = "float32") -> None:
@@ -115,7 +115,7 @@ def fitting(recognizer: Recognizer, utterances: Sequence[Spoken], *, device: str
 
 @torch.no_grad()
 def _fits(recognizer: Recognizer, utterance: Spoken, device: str) -> bool:
-    waveform = torch.as_tensor(utterance.waveform)[None].to(device)
+    waveform = torch.as_tensor(np.asarray(utterance.waveform))[None].to(device)
     features = recognizer.features(waveform, torch.tensor([waveform.shape[1]], device=device))
     return bool(recognizer.fits([utterance.text], features.frames))
 

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from gauntlet.errors import DataError
-from gauntlet.readers.recognizers import read_encoder, read_recognizer, read_whisper, whisper_ctc
+from gauntlet.readers.recognizers import read_encoder, read_whisper, whisper_ctc
+from gauntlet.readers.trained_recognizers import read_recognizer
 from stages.training import write_model
 from tests.fixtures.whisper import tiny_whisper
 
@@ -51,7 +52,7 @@ def test_another_method_and_another_whisper_are_refused(whisper, tmp_path):
     with pytest.raises(DataError, match="trained on another Whisper"):
         read_recognizer(folder, whisper=whisper)
     (folder / "model.json").write_text(json.dumps(card | {"architecture": "gauntlet:convnet"}))
-    with pytest.raises(DataError, match="must hold a whisper_ctc; got gauntlet:convnet"):
+    with pytest.raises(DataError, match="must hold a whisper_ctc or transformers_ctc; got gauntlet:convnet"):
         read_recognizer(folder, whisper=whisper)
     (folder / "model.safetensors").unlink()
     (folder / "model.json").write_text(json.dumps(card))

@@ -7,7 +7,7 @@ import pyarrow.parquet
 import pytest
 
 from gauntlet.errors import ArgumentError, DataError
-from gauntlet.readers.speech import SAMPLE_RATE, decode, read_corpus, read_waveform
+from gauntlet.readers.speech import SAMPLE_RATE, Shelved, decode, read_corpus, read_waveform
 from tests.fixtures.speech_sources import encoded, tone
 
 
@@ -133,3 +133,32 @@ def test_a_broken_build_is_named(tmp_path):
     pyarrow.parquet.write_table(manifest.drop_columns(["phonemes"]), tmp_path / "manifest.parquet")
     with pytest.raises(DataError, match="lacks phonemes"):
         read_corpus(tmp_path, split="train")
+
+
+def test_much_sound_stays_on_disk_and_is_the_same(built):
+    held = read_corpus(built, split="train", decoded_s=7.2).utterances
+    left = read_corpus(built, split="train", decoded_s=7.19).utterances
+    assert not any(isinstance(each.waveform, Shelved) for each in held)
+    assert all(isinstance(each.waveform, Shelved) for each in left)
+    for one, other in zip(held, left, strict=True):
+        assert one.id == other.id
+        assert len(other.waveform) == len(one.waveform) == 9600
+        waveform = np.asarray(other.waveform)
+        assert waveform.dtype == np.float32
+        assert np.array_equal(waveform, one.waveform)
+
+
+def test_what_was_left_on_disk_and_is_not_as_the_manifest_says_is_named(tmp_path):
+    write_corpus(tmp_path, ROWS[:2])
+    path = tmp_path / "manifest.parquet"
+    rows = pyarrow.parquet.read_table(path).to_pylist()
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist([row | {"samples": 9599} for row in rows]), path)
+    first = read_corpus(tmp_path, split="train", decoded_s=0).utterances[0]
+    with pytest.raises(DataError, match=r"a-train-0000\.tar, at byte 512: must have 9599 samples, .* got 9600"):
+        np.asarray(first.waveform)
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist([*rows, rows[0] | {"id": "lost"}]), path)
+    with pytest.raises(DataError, match="the shards must hold lost"):
+        read_corpus(tmp_path, split="train", decoded_s=0)
+    (tmp_path / "a-train-0000.tar").write_bytes(b"no tar")
+    with pytest.raises(DataError, match=r"a-train-0000\.tar must be a whole tar"):
+        read_corpus(tmp_path, split="train", decoded_s=0)

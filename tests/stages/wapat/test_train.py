@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 
 from gauntlet.errors import DataError
 from gauntlet.readers.models import read_card
-from gauntlet.readers.recognizers import read_recognizer
+from gauntlet.readers.trained_recognizers import read_recognizer
 from gauntlet.training.wapat.methods import METHODS
 from gauntlet.transcripts import NORMALIZER
 from stages.__main__ import main
@@ -87,22 +87,31 @@ def sources(tmp_path_factory) -> dict[str, Path]:
 
 
 @pytest.fixture(scope="module")
-def begun(sources, tmp_path_factory) -> Path:
+def folders(tmp_path_factory) -> Path:
+    """Return a folders.json without a folder."""
+    path = tmp_path_factory.mktemp("folders") / "folders.json"
+    path.write_text("{}")
+    return path
+
+
+@pytest.fixture(scope="module")
+def begun(sources, folders, tmp_path_factory) -> Path:
     """Pre-train once."""
     folder = tmp_path_factory.mktemp("begun")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        pretrain.run(pretrain.Params.model_validate(PRETRAIN), **sources, model=folder / "start")
+        pretrain.run(pretrain.Params.model_validate(PRETRAIN), **sources, folders=folders, model=folder / "start")
     return folder / "start"
 
 
 @pytest.fixture
-def pretrained(sources, tmp_path, monkeypatch):
+def pretrained(sources, folders, tmp_path, monkeypatch):
     """Return a function that pre-trains; parameters and inputs may be replaced."""
     monkeypatch.chdir(tmp_path)
 
     def run(model: Path, *, paths: dict[str, Path] | None = None, **changes: object) -> Path:
-        pretrain.run(pretrain.Params.model_validate(PRETRAIN | changes), **(sources | (paths or {})), model=model)
+        places = sources | {"folders": folders} | (paths or {})
+        pretrain.run(pretrain.Params.model_validate(PRETRAIN | changes), **places, model=model)
         return model
 
     return run
@@ -221,6 +230,12 @@ def test_no_test_utterance_is_heard(trained, sources, tmp_path):
     for shard in corpora.glob("*-test-0000.tar"):
         shard.write_bytes(b"no tar")
     assert contents(trained(tmp_path / "models" / "y", paths={"corpora": corpora})) == expected
+
+
+def test_sound_that_is_left_on_disk_trains_to_the_same_bits(trained, tmp_path, monkeypatch):
+    expected = contents(trained(tmp_path / "a" / "x"))
+    monkeypatch.setattr(training, "DECODED_S", 0.0)
+    assert contents(trained(tmp_path / "b" / "x")) == expected
 
 
 def test_no_epochs_take_the_model_as_it_is(trained, begun, tmp_path):
