@@ -52,32 +52,36 @@ def panels(
     places["x"]["axis"] = _labels(groups, pitch=pitch, middle=longest / 2)
     tint = {"color": colour("series", list(names), quiet=quiet), "opacity": faded()}
     said = {series: "series", group: "group", x: "x", y: "y", "interval": "range"}
-    tooltip = [
+    line = {"type": "line", "strokeWidth": 1.8}
+    bar = {"type": "rule", "strokeWidth": 1.2, "strokeOpacity": 0.4}
+    point = {"type": "point", "filled": True, "size": 22}
+    upright = {"y": places["y"] | {"field": "low"}, "y2": {"field": "high"}}
+    bars = {"transform": [{"filter": "isValid(datum.low)"}], "mark": bar, "encoding": places | upright | tint}
+    layers = [
+        _fences([place * pitch - GAP for place in range(1, len(order))], across=places["x"]),
+        {"mark": line, "encoding": places | tint | {"detail": {"field": "group", "type": "nominal"}}},
+        *([bars] if any("low" in row for row in rows) else []),
+        {"mark": point, "encoding": places | tint | {"tooltip": _tooltip(said)}},
+    ]
+    spec = frame(about, height=HEIGHT_PX, layers=layers, params=[chosen("series")])
+    return spec | {"data": {"values": placed}}
+
+
+def _fences(between: list[float], *, across: dict) -> dict:
+    """Part the panels by lines."""
+    return {
+        "data": {"values": [{"place": place} for place in between]},
+        "mark": {"type": "rule", "stroke": RULE},
+        "encoding": {"x": across},
+    }
+
+
+def _tooltip(said: dict[str, str]) -> list[dict]:
+    return [
         {"field": field, "title": title, "type": "quantitative" if field in "xy" else "nominal"}
         | ({"format": ".1f"} if field == "y" else {})
         for title, field in said.items()
     ]
-    line = {"type": "line", "strokeWidth": 1.8}
-    bar = {"type": "rule", "strokeWidth": 1.2, "strokeOpacity": 0.4}
-    point = {"type": "point", "filled": True, "size": 22}
-    apart = {
-        "data": {"values": [{"place": place * pitch - GAP} for place in range(1, len(order))]},
-        "mark": {"type": "rule", "stroke": RULE},
-        "encoding": {"x": places["x"]},
-    }
-    upright = {"y": places["y"] | {"field": "low"}, "y2": {"field": "high"}}
-    layers = [
-        apart,
-        {"mark": line, "encoding": places | tint | {"detail": {"field": "group", "type": "nominal"}}},
-        *(
-            [{"transform": [{"filter": "isValid(datum.low)"}], "mark": bar, "encoding": places | upright | tint}]
-            if any("low" in row for row in rows)
-            else []
-        ),
-        {"mark": point, "encoding": places | tint | {"tooltip": tooltip}},
-    ]
-    spec = frame(about, height=HEIGHT_PX, layers=layers, params=[chosen("series")])
-    return spec | {"data": {"values": placed}}
 
 
 def _labels(groups: Sequence[str], *, pitch: float, middle: float) -> dict:
