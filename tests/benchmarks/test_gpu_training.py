@@ -56,6 +56,7 @@ runpy.run_path("benchmarks/gpu_training.py", run_name="__main__")
 """
 
 
+@pytest.mark.slow
 def test_the_script_runs_on_torch_numpy_and_pillow_alone(tmp_path):
     """As on a machine with a GPU that has nothing else; attacks and training are imported on the way."""
     options = "--device cpu --width 1 --images 8 --batch 4 --rounds 2 --attacked 2 --steps 1 --queries 2"
