@@ -53,7 +53,7 @@ class Question:
     """What a model is asked.
 
     Attributes:
-        id: Unique among questions of one decode.
+        id: Unique within one call of `ask`.
         messages: The conversation; a last turn of the assistant is gone on with where the server can.
         decode: How to answer.
     """
@@ -96,7 +96,7 @@ class Chat(Protocol):
         """Yield exactly one answer for each question, as they finish, in any order.
 
         Args:
-            questions: What to ask; unique by (id, decode's key).
+            questions: What to ask; unique by id within one call.
             logprobs: How many candidates for the first token to report, 0 to 20.
 
         Raises:
