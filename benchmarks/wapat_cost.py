@@ -21,10 +21,11 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import torch
 
-from gauntlet.models.recognizer import SAMPLE_RATE_HZ, Recognizer
+from gauntlet.models.recognizer import Recognizer
 from gauntlet.models.whisper_ctc import WhisperCtc
 from gauntlet.models.whisper_encoder import EncoderShape
 from gauntlet.readers.trained_recognizers import Trained, read_recognizer
+from gauntlet.resampling import SAMPLE_RATE_HZ
 from gauntlet.shifts.waveform_augmentation import AUGMENTATIONS
 from gauntlet.training.wapat import methods
 from gauntlet.training.wapat.methods import METHODS, Batch, Setting

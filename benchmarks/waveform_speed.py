@@ -33,7 +33,7 @@ from benchmarks.shifts_speed import timed
 from gauntlet.shifts.waveform_arguments import draw
 from gauntlet.shifts.waveforms import WAVEFORM_SHIFTS
 
-BATCH, SECONDS, SAMPLE_RATE = 16, 4, 16_000
+BATCH, SECONDS, SAMPLE_RATE_HZ = 16, 4, 16_000
 T60_S = 0.5
 TARGET = 150
 LIBSNDFILE = {"mp3", "opus"}
@@ -60,8 +60,8 @@ OURS = {
 def theirs(folder: Path) -> dict[str, Callable]:
     """List their counterparts; those whose packages are missing are left out."""
     generator = np.random.default_rng(0)
-    fading = generator.standard_normal(round(T60_S * SAMPLE_RATE)) * 10 ** (-3 * np.linspace(0, 1, 8000))
-    soundfile.write(folder / "room.wav", fading / np.abs(fading).max(), SAMPLE_RATE)
+    fading = generator.standard_normal(round(T60_S * SAMPLE_RATE_HZ)) * 10 ** (-3 * np.linspace(0, 1, 8000))
+    soundfile.write(folder / "room.wav", fading / np.abs(fading).max(), SAMPLE_RATE_HZ)
     known = {
         "pitch": audiomentations.PitchShift(-3, 3, p=1),
         "tempo": audiomentations.TimeStretch(0.8, 1.25, p=1),
@@ -81,8 +81,8 @@ def theirs(folder: Path) -> dict[str, Callable]:
 def calls(row: str, counterpart: Callable | None) -> dict[str, Callable[[], object]]:
     """Make the two sides' calls on equal batches."""
     generator = torch.Generator().manual_seed(0)
-    waveform = 0.1 * torch.randn(BATCH, SECONDS * SAMPLE_RATE, generator=generator)
-    lengths, single = torch.full((BATCH,), SECONDS * SAMPLE_RATE), list(waveform.numpy())
+    waveform = 0.1 * torch.randn(BATCH, SECONDS * SAMPLE_RATE_HZ, generator=generator)
+    lengths, single = torch.full((BATCH,), SECONDS * SAMPLE_RATE_HZ), list(waveform.numpy())
     name, ranges = OURS[row]
 
     def ours() -> None:
@@ -91,7 +91,7 @@ def calls(row: str, counterpart: Callable | None) -> dict[str, Callable[[], obje
 
     sides = {"ours": ours}
     if counterpart is not None:
-        sides["theirs"] = lambda: np.stack([counterpart(sound, SAMPLE_RATE) for sound in single])
+        sides["theirs"] = lambda: np.stack([counterpart(sound, SAMPLE_RATE_HZ) for sound in single])
     return sides
 
 

@@ -7,6 +7,8 @@ import numpy as np
 
 from gauntlet.errors import ArgumentError
 
+SAMPLE_RATE_HZ = 16_000
+"""Of every waveform here; the readers resample to it."""
 ZEROS = 48
 """Zero crossings of the filter on each side."""
 ROLL_OFF = 0.945

@@ -7,6 +7,7 @@ from typing import Protocol, runtime_checkable
 from torch import Tensor
 
 from gauntlet.errors import DataError
+from gauntlet.resampling import SAMPLE_RATE_HZ
 from gauntlet.transcripts import normalize
 
 
@@ -51,7 +52,7 @@ class PocketSphinx:
                 raise DataError(f"{path} must exist, for PocketSphinx to read; it is missing; misspelt?")
         try:
             chosen = {name: str(path) for name, path in files.items()}
-            self._decoder = Decoder(samprate=16_000, loglevel="FATAL", **chosen)
+            self._decoder = Decoder(samprate=SAMPLE_RATE_HZ, loglevel="FATAL", **chosen)
         except RuntimeError:
             where = " and ".join(map(str, files.values())) or "PocketSphinx's own models"
             raise DataError(f"{where} must be an ARPA model and a dictionary; they are not; truncated?") from None

@@ -9,7 +9,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from gauntlet.errors import ArgumentError
-from gauntlet.models.recognizer import SAMPLE_RATE_HZ, frame_mask
+from gauntlet.models.recognizer import frame_mask
+from gauntlet.resampling import SAMPLE_RATE_HZ
 
 WINDOW, HOP = 400, 160
 """25 ms and 10 ms, samples."""

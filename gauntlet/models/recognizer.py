@@ -12,8 +12,6 @@ from torch import Tensor
 
 from gauntlet.models.alphabet import Alphabet
 
-SAMPLE_RATE_HZ = 16_000
-
 
 @dataclass(frozen=True)
 class Features:

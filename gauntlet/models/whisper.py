@@ -11,6 +11,7 @@ from torch.nn import functional
 from gauntlet.errors import ArgumentError
 from gauntlet.models.whisper_decoder import Cache, DecoderShape, WhisperDecoder
 from gauntlet.models.whisper_encoder import EncoderShape, Heard, WhisperFront
+from gauntlet.resampling import SAMPLE_RATE_HZ
 from gauntlet.transcripts import normalize
 
 NEAR, STRIDE = 25, 8
@@ -133,7 +134,11 @@ class Whisper(nn.Module):
     @torch.no_grad()
     def transcripts(self, waveform: Tensor, lengths: Tensor) -> list[str]:
         """Return what is said as Whisper writes it, with capitals and points: the likeliest token each time."""
-        limits = (lengths * TOKENS_A_SECOND // 16_000 + 8).clamp(max=self.positions - len(self.rules.prefix)).tolist()
+        limits = (
+            (lengths * TOKENS_A_SECOND // SAMPLE_RATE_HZ + 8)
+            .clamp(max=self.positions - len(self.rules.prefix))
+            .tolist()
+        )
         rows: list[list[int]] = [[] for _ in limits]
         heard, cache = self.heard(waveform, lengths), Cache()
         tokens = torch.tensor(self.rules.prefix, device=waveform.device).expand(len(rows), -1)

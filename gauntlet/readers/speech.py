@@ -13,10 +13,9 @@ import pyarrow.parquet
 
 from gauntlet.errors import ArgumentError, DataError
 from gauntlet.readers.archives import members
-from gauntlet.resampling import resample
+from gauntlet.resampling import SAMPLE_RATE_HZ, resample
 from gauntlet.sentences import rank
 
-SAMPLE_RATE = 16_000
 SPLITS = ("train", "held_out", "test")
 COLUMNS = ("id", "domain", "split", "speaker", "text", "phonemes", "samples", "shard")
 DECODED_S = 36_000.0
@@ -133,7 +132,7 @@ def decode(data: bytes, *, where: str) -> Sound:
     if not np.isfinite(samples).all():
         raise SoundError(where, "hold finite samples", reason="NaN or infinity", slip="a faulty conversion")
     mono = np.clip(samples.mean(axis=1, dtype=np.float32), -1, 1)
-    waveform = resample(mono, source_hz=source_hz, target_hz=SAMPLE_RATE)
+    waveform = resample(mono, source_hz=source_hz, target_hz=SAMPLE_RATE_HZ)
     return Sound(np.clip(waveform, -1, 1), source_hz, samples.shape[1])
 
 
@@ -260,7 +259,7 @@ def read_corpus(
         chosen += sorted(inside, key=lambda row: rank(row["id"], seed=seed))[:limit]
     names = {row["id"] for row in chosen}
     shards, samples = {row["shard"] for row in chosen}, {row["id"]: row["samples"] for row in chosen}
-    if decoded_s is not None and sum(samples.values()) > decoded_s * SAMPLE_RATE:
+    if decoded_s is not None and sum(samples.values()) > decoded_s * SAMPLE_RATE_HZ:
         sounds = _shelved(folder, shards=shards, samples=samples)
     else:
         sounds = read_sounds(folder, shards=shards, ids=names)

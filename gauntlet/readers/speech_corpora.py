@@ -13,6 +13,7 @@ import numpy as np
 
 from gauntlet.errors import DataError
 from gauntlet.readers.speech import SoundError, decode
+from gauntlet.resampling import SAMPLE_RATE_HZ
 
 SOUNDS = (".flac", ".wav", ".mp3", ".ogg", ".opus")
 
@@ -117,5 +118,5 @@ def read_fairseq(folder: Path, subset: str) -> Records:
 
 def _checked(one: Recording | Excluded, samples: str) -> Recording | Excluded:
     """Hold a recording of 16 kHz to the length that its manifest gives."""
-    wrong = isinstance(one, Recording) and one.source_hz == 16_000 and samples != str(len(one.waveform))
+    wrong = isinstance(one, Recording) and one.source_hz == SAMPLE_RATE_HZ and samples != str(len(one.waveform))
     return Excluded("another length than the manifest says", one.name) if wrong else one

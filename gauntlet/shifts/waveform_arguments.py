@@ -7,9 +7,6 @@ from torch import Tensor
 
 from gauntlet.errors import ArgumentError
 
-SAMPLE_RATE = 16_000
-"""Of every waveform here, in Hz; the readers resample to it."""
-
 
 class Shifted(NamedTuple):
     """A batch after a shift.

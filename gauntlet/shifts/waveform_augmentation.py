@@ -5,7 +5,8 @@ import math
 import torch
 from torch import Tensor
 
-from gauntlet.shifts.waveform_arguments import SAMPLE_RATE, Shifted, draw
+from gauntlet.resampling import SAMPLE_RATE_HZ
+from gauntlet.shifts.waveform_arguments import Shifted, draw
 from gauntlet.shifts.waveform_drop import time_drop
 from gauntlet.shifts.waveform_noise import noise
 from gauntlet.shifts.waveform_room import reverb
@@ -47,11 +48,11 @@ def _noise(waveform: Tensor, lengths: Tensor, generator: torch.Generator) -> Shi
 
 def _band_reject(waveform: Tensor, lengths: Tensor, generator: torch.Generator) -> Shifted:
     """Reject a band of up to 27 of 256 parts of the mel scale, anywhere on it."""
-    top = 2595 * math.log10(1 + SAMPLE_RATE / 2 / 700)
+    top = 2595 * math.log10(1 + SAMPLE_RATE_HZ / 2 / 700)
     width = draw(0, 27 / 256 * top, count=len(waveform), generator=generator)
     low = draw(0, 1, count=len(waveform), generator=generator) * (top - width)
     low_hz, high_hz = (700 * (10 ** (mel / 2595) - 1) for mel in (low, low + width))
-    centre_hz = ((low_hz + high_hz) / 2).clamp(0, SAMPLE_RATE / 2)
+    centre_hz = ((low_hz + high_hz) / 2).clamp(0, SAMPLE_RATE_HZ / 2)
     return band_reject(waveform, lengths, centre_hz=centre_hz, width_hz=high_hz - low_hz, generator=generator)
 
 

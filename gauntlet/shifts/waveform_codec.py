@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from gauntlet.errors import ArgumentError
-from gauntlet.shifts.waveform_arguments import SAMPLE_RATE, Shifted, check_waveform, column, per_utterance, silenced
+from gauntlet.resampling import SAMPLE_RATE_HZ
+from gauntlet.shifts.waveform_arguments import Shifted, check_waveform, column, per_utterance, silenced
 
 MU = 255
 MP3_KBIT_S = (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)
@@ -117,7 +118,7 @@ def _through(sound: np.ndarray, level: float, container: str) -> np.ndarray:
         raise ArgumentError(f"{container} needs a libsndfile that writes {subtype} (1.1 or later); got {version}")
     stream = io.BytesIO()
     with soundfile.SoundFile(
-        stream, "w", SAMPLE_RATE, 1, format=container, subtype=subtype, compression_level=level, bitrate_mode=mode
+        stream, "w", SAMPLE_RATE_HZ, 1, format=container, subtype=subtype, compression_level=level, bitrate_mode=mode
     ) as file:
         file.write(sound)
     stream.seek(0)

@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor
 
-from gauntlet.shifts.waveform_arguments import SAMPLE_RATE, Shifted, check_waveform, per_utterance
+from gauntlet.resampling import SAMPLE_RATE_HZ
+from gauntlet.shifts.waveform_arguments import Shifted, check_waveform, per_utterance
 
 
 def time_drop(
@@ -35,11 +36,11 @@ def time_drop(
     """
     check_waveform(waveform, lengths)
     count, samples = waveform.shape
-    widths = (per_utterance(drop_s, count, name="drop_s", low=0, high=10) * SAMPLE_RATE).round().long()
+    widths = (per_utterance(drop_s, count, name="drop_s", low=0, high=10) * SAMPLE_RATE_HZ).round().long()
     stretch = samples
     if every_s is not None:
         every = per_utterance(every_s, count, name="every_s", low=0.01, high=3600)
-        stretch = min(round(float(every.min()) * SAMPLE_RATE), samples)
+        stretch = min(round(float(every.min()) * SAMPLE_RATE_HZ), samples)
     places = torch.rand(count, -(-samples // stretch), generator=generator, device=generator.device).cpu()
     begin = torch.arange(places.shape[1]) * stretch
     room = (lengths.cpu()[:, None] - begin).clamp(max=stretch) - widths[:, None]

@@ -3,16 +3,8 @@
 import torch
 from torch import Tensor
 
-from gauntlet.shifts.waveform_arguments import (
-    SAMPLE_RATE,
-    Shifted,
-    check_waveform,
-    column,
-    per_utterance,
-    power,
-    settled,
-    silenced,
-)
+from gauntlet.resampling import SAMPLE_RATE_HZ
+from gauntlet.shifts.waveform_arguments import Shifted, check_waveform, column, per_utterance, power, settled, silenced
 from gauntlet.shifts.waveform_spectrum import good_size
 
 SYLLABLES_HZ = 4.0
@@ -49,7 +41,7 @@ def noise(
     if not colours.any():
         return _added(waveform, lengths, drawn=_normal((count, samples), generator, waveform), snr_db=snr_db)
     size = good_size(samples)
-    hertz = torch.linspace(0, SAMPLE_RATE / 2, size // 2 + 1, device=waveform.device).clamp_(min=20)
+    hertz = torch.linspace(0, SAMPLE_RATE_HZ / 2, size // 2 + 1, device=waveform.device).clamp_(min=20)
     shape = torch.exp(hertz.div_(1000).log_() * column(-colours / 2, waveform))
     return _added(waveform, lengths, drawn=_shaped(shape, size, generator)[:, :samples], snr_db=snr_db)
 
@@ -75,10 +67,10 @@ def babble(waveform: Tensor, lengths: Tensor, *, snr_db: float | Tensor, generat
     check_waveform(waveform, lengths)
     count, samples = waveform.shape
     size = good_size(samples)
-    hertz = torch.linspace(0, SAMPLE_RATE / 2, size // 2 + 1, device=waveform.device)
+    hertz = torch.linspace(0, SAMPLE_RATE_HZ / 2, size // 2 + 1, device=waveform.device)
     shape = (hertz.clamp(500, 1000) / 500) ** -1.5 * (hertz.clamp(min=1000) / 1000) ** -1.0 * (hertz > 80)
     drawn = _shaped(shape.expand(count, -1), size, generator)[:, :samples]
-    points = _normal((count, 1, 2 + round(2 * SYLLABLES_HZ * samples / SAMPLE_RATE)), generator, waveform)
+    points = _normal((count, 1, 2 + round(2 * SYLLABLES_HZ * samples / SAMPLE_RATE_HZ)), generator, waveform)
     swell = torch.nn.functional.interpolate(points, samples, mode="linear", align_corners=True)[:, 0]
     return _added(waveform, lengths, drawn=drawn * torch.exp(0.6 * swell), snr_db=snr_db)
 

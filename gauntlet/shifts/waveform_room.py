@@ -6,16 +6,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from gauntlet.shifts.waveform_arguments import (
-    SAMPLE_RATE,
-    Shifted,
-    check_waveform,
-    column,
-    per_utterance,
-    power,
-    settled,
-    silenced,
-)
+from gauntlet.resampling import SAMPLE_RATE_HZ
+from gauntlet.shifts.waveform_arguments import Shifted, check_waveform, column, per_utterance, power, settled, silenced
 from gauntlet.shifts.waveform_spectrum import good_size
 
 SPEED_M_S = 343.0
@@ -115,13 +107,13 @@ def room_responses(
     reflection = torch.exp(-0.5 * 24 * math.log(10) / SPEED_M_S * volume / (surface * t60))  # Eyring's formula
     direct = torch.linalg.vector_norm(speaker - microphone, dim=1, keepdim=True).clamp_(min=0.1)
     early = _early(torch.stack([room, speaker, microphone]), rooms.orders(), reflection=reflection, direct=direct)
-    samples = max(AHEAD + math.ceil(float(t60_s.max()) * SAMPLE_RATE), early.shape[1])
+    samples = max(AHEAD + math.ceil(float(t60_s.max()) * SAMPLE_RATE_HZ), early.shape[1])
     response = torch.randn(count, samples, generator=generator, device=generator.device).to(device)
-    seconds = (torch.arange(samples, device=device) - AHEAD) / SAMPLE_RATE + direct / SPEED_M_S
-    energy = 4 * math.pi * SPEED_M_S / (SAMPLE_RATE * volume)  # of the images that arrive in a sample, without loss
+    seconds = (torch.arange(samples, device=device) - AHEAD) / SAMPLE_RATE_HZ + direct / SPEED_M_S
+    energy = 4 * math.pi * SPEED_M_S / (SAMPLE_RATE_HZ * volume)  # of the images that arrive in a sample, without loss
     level = direct * energy.sqrt_()
     response.mul_(torch.exp_(seconds.mul_(-3 * math.log(10) / t60)).mul_(level))
-    tail = AHEAD + round(EARLY_S * SAMPLE_RATE)
+    tail = AHEAD + round(EARLY_S * SAMPLE_RATE_HZ)
     response[:, :tail] = 0
     response[:, : early.shape[1]] += early
     return response
@@ -135,13 +127,13 @@ def _early(places: Tensor, orders: tuple[int, ...], *, reflection: Tensor, direc
     distance = squares[0][:, :, None, None] + squares[1][:, None, :, None] + squares[2][:, None, None]
     distance = distance.flatten(1).sqrt_().clamp_(min=0.1)
     amplitude = loss.flatten(1).mul_(direct).div_(distance)
-    place = (distance.sub_(direct)).mul_(FINE * SAMPLE_RATE / SPEED_M_S).round_().long()
-    heard = (place >= 0) & (place < FINE * round(EARLY_S * SAMPLE_RATE))
-    size = good_size(2 * AHEAD + round(EARLY_S * SAMPLE_RATE))
+    place = (distance.sub_(direct)).mul_(FINE * SAMPLE_RATE_HZ / SPEED_M_S).round_().long()
+    heard = (place >= 0) & (place < FINE * round(EARLY_S * SAMPLE_RATE_HZ))
+    size = good_size(2 * AHEAD + round(EARLY_S * SAMPLE_RATE_HZ))
     fine = torch.zeros(len(direct), size * FINE, device=direct.device)
     fine.scatter_add_(1, (place + FINE * AHEAD).clamp_(0, size * FINE - 1), amplitude.mul_(heard))
     spectrum = torch.fft.rfft(fine)[:, : size // 2 + 1]
-    hertz = torch.linspace(0, SAMPLE_RATE / 2, size // 2 + 1, device=direct.device)
+    hertz = torch.linspace(0, SAMPLE_RATE_HZ / 2, size // 2 + 1, device=direct.device)
     return torch.fft.irfft(spectrum * ((hertz - RUMBLE_HZ / 2) / (RUMBLE_HZ / 2)).clamp_(0, 1), size)
 
 

@@ -6,7 +6,8 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from gauntlet.shifts.waveform_arguments import SAMPLE_RATE, Shifted, check_waveform, column, per_utterance, settled
+from gauntlet.resampling import SAMPLE_RATE_HZ
+from gauntlet.shifts.waveform_arguments import Shifted, check_waveform, column, per_utterance, settled
 
 GUARD = 800
 """Silence after an utterance, samples: what a filter smears over the end must not come round to the start."""
@@ -63,11 +64,11 @@ def band_reject(
     """
     check_waveform(waveform, lengths)
     count, samples = waveform.shape
-    centre = per_utterance(centre_hz, count, name="centre_hz", low=0, high=SAMPLE_RATE / 2)
-    half = per_utterance(width_hz, count, name="width_hz", low=0, high=SAMPLE_RATE / 2) / 2
-    per_utterance(ramp_hz, 1, name="ramp_hz", low=10, high=SAMPLE_RATE / 4)
+    centre = per_utterance(centre_hz, count, name="centre_hz", low=0, high=SAMPLE_RATE_HZ / 2)
+    half = per_utterance(width_hz, count, name="width_hz", low=0, high=SAMPLE_RATE_HZ / 2) / 2
+    per_utterance(ramp_hz, 1, name="ramp_hz", low=10, high=SAMPLE_RATE_HZ / 4)
     size = good_size(samples + GUARD)
-    hertz = torch.linspace(0, SAMPLE_RATE / 2, size // 2 + 1, device=waveform.device)
+    hertz = torch.linspace(0, SAMPLE_RATE_HZ / 2, size // 2 + 1, device=waveform.device)
     beyond = (hertz - column(centre, waveform)).abs_().sub_(column(half, waveform)).div_(ramp_hz).clamp_(0, 1)
     kept = beyond.mul_(torch.pi).cos_().mul_(-0.5).add_(0.5)
     kept.masked_fill_(column(half, waveform) == 0, 1)

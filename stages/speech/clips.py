@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 
 from gauntlet.errors import ArgumentError
-from gauntlet.readers.speech import SAMPLE_RATE
 from gauntlet.readers.speech_corpora import Excluded, Recording
+from gauntlet.resampling import SAMPLE_RATE_HZ
 from gauntlet.sentences import deal_sentences, rank, sentences, unreadable
 from gauntlet.synthesis import phonemes, speak
 from gauntlet.transcripts import normalize, prepare
@@ -104,7 +104,7 @@ def _unfit(record: Recording, limits: Limits) -> str | None:
         return "a number that is read in several ways"
     if re.fullmatch(r"[b-hj-z]", normalize(record.raw_text)):
         return "a single letter"
-    seconds = len(record.waveform) / SAMPLE_RATE
+    seconds = len(record.waveform) / SAMPLE_RATE_HZ
     if not limits.least_s <= seconds <= limits.most_s:
         return "too short" if seconds < limits.least_s else "too long"
     return "silence" if loudest_db(record.waveform) < limits.least_db else None
@@ -112,7 +112,7 @@ def _unfit(record: Recording, limits: Limits) -> str | None:
 
 def loudest_db(waveform: np.ndarray) -> float:
     """Return the level of the loudest tenth of a second, dB against full scale."""
-    window = SAMPLE_RATE // 10
+    window = SAMPLE_RATE_HZ // 10
     padded = np.pad(waveform, (0, -len(waveform) % window)).reshape(-1, window)
     return 10 * np.log10(max(float(np.square(padded, dtype=np.float64).mean(axis=1).max()), 1e-12))
 
@@ -143,7 +143,7 @@ def human(said: Said, *, domain: str, split: str, voice: str, source: str, licen
         raw_text=record.raw_text,
         text=said.text,
         phonemes=phonemes(said.text, voice=voice),
-        seconds=round(len(record.waveform) / SAMPLE_RATE, 4),
+        seconds=round(len(record.waveform) / SAMPLE_RATE_HZ, 4),
         samples=len(record.waveform),
         flac=encode_flac(record.waveform),
     )
@@ -158,9 +158,9 @@ def read_aloud(line: Line, *, tempo: Tempo, seed: int, source: str, licence: str
         voice=line.voice,
         rate_wpm=_draw(f"rate\n{key}", tempo.rate_wpm, seed=seed),
         pitch=_draw(f"pitch\n{key}", tempo.pitch, seed=seed),
-        sample_rate=SAMPLE_RATE,
+        sample_rate=SAMPLE_RATE_HZ,
     )
-    waveform = np.pad(spoken.waveform, (round(LEAD_S * SAMPLE_RATE), 0))
+    waveform = np.pad(spoken.waveform, (round(LEAD_S * SAMPLE_RATE_HZ), 0))
     return Clip(
         id=f"{line.domain}-{hashlib.sha256(text.encode()).hexdigest()[:10]}",
         domain=line.domain,
@@ -173,7 +173,7 @@ def read_aloud(line: Line, *, tempo: Tempo, seed: int, source: str, licence: str
         raw_text=line.raw_text,
         text=text,
         phonemes=spoken.phonemes,
-        seconds=round(len(waveform) / SAMPLE_RATE, 4),
+        seconds=round(len(waveform) / SAMPLE_RATE_HZ, 4),
         samples=len(waveform),
         flac=encode_flac(waveform),
     )

@@ -11,7 +11,7 @@ import pyarrow
 import pyarrow.parquet
 import webdataset
 
-from gauntlet.readers.speech import SAMPLE_RATE
+from gauntlet.resampling import SAMPLE_RATE_HZ
 
 SHARD = 1000
 
@@ -28,7 +28,7 @@ def encode_flac(waveform: np.ndarray) -> bytes:
     import soundfile
 
     stream = io.BytesIO()
-    soundfile.write(stream, waveform, SAMPLE_RATE, format="FLAC", subtype="PCM_16")
+    soundfile.write(stream, waveform, SAMPLE_RATE_HZ, format="FLAC", subtype="PCM_16")
     return stream.getvalue()
 
 

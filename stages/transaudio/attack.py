@@ -12,8 +12,9 @@ from pydantic import Field
 
 from gauntlet.attacks.transaudio import EDITS, Batch, Release, Setting, transaudio, tuned
 from gauntlet.errors import ArgumentError, DataError
-from gauntlet.models.recognizer import SAMPLE_RATE_HZ, Recognizer, Transcriber
+from gauntlet.models.recognizer import Recognizer, Transcriber
 from gauntlet.readers.speech import read_corpus
+from gauntlet.resampling import SAMPLE_RATE_HZ
 from gauntlet.synthesis import speak as say
 from stages import Out
 from stages import Params as StageParams

@@ -6,12 +6,14 @@ from dataclasses import dataclass
 
 import torch
 
-from gauntlet.attacks.transaudio import EDITS, Edit, Setting, Start, Waveforms, begin, padded
+from gauntlet.attacks.transaudio import EDITS, Edit, Setting, Start, begin
 from gauntlet.attacks.transaudio.start import Speak
 from gauntlet.errors import ArgumentError
 from gauntlet.metrics.recognition import character_errors
-from gauntlet.models.recognizer import SAMPLE_RATE_HZ, Recognizer
+from gauntlet.models.recognizer import Recognizer
 from gauntlet.readers.speech import Utterance
+from gauntlet.resampling import SAMPLE_RATE_HZ
+from gauntlet.waveforms import Waveforms, padded
 from stages.machine import machine
 
 

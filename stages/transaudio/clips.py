@@ -14,7 +14,7 @@ import pyarrow.parquet
 from gauntlet.attacks.transaudio import Attacked
 from gauntlet.errors import DataError
 from gauntlet.metrics.transaudio import MOST_DB, snr_db
-from gauntlet.readers.speech import SAMPLE_RATE
+from gauntlet.resampling import SAMPLE_RATE_HZ
 from stages.transaudio.candidates import Candidate
 
 VERSIONS = ("clean", "attacked", "control")
@@ -133,7 +133,7 @@ def write_clips(folder: Path, found: Sequence[Clip]) -> None:
     for each in found:
         for version, sound in each.sounds.items():
             stream = io.BytesIO()
-            soundfile.write(stream, sound, SAMPLE_RATE, format="FLAC", subtype="PCM_16")
+            soundfile.write(stream, sound, SAMPLE_RATE_HZ, format="FLAC", subtype="PCM_16")
             (folder / getattr(each.record, version)).write_bytes(stream.getvalue())
     rows = [asdict(each.record) for each in found]
     columns = {name: [row[name] for row in rows] for name in Record.__dataclass_fields__}

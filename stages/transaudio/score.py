@@ -12,12 +12,12 @@ import numpy as np
 import torch
 from pydantic import Field
 
-from gauntlet.attacks.transaudio import padded
 from gauntlet.errors import ArgumentError
 from gauntlet.metrics.intervals import Interval, mean_interval
 from gauntlet.metrics.transaudio import MOST_DB
 from gauntlet.readers.speech import read_waveform
 from gauntlet.transcripts import NORMALIZER
+from gauntlet.waveforms import padded
 from stages import Out
 from stages import Params as StageParams
 from stages.machine import machine, parallel

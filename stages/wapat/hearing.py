@@ -10,7 +10,9 @@ from torch import Tensor
 
 from gauntlet.attacks.features import feature_pgd, feature_scale, snr_db, waveform_pgd
 from gauntlet.models.ctc import equal_fronts
-from gauntlet.models.recognizer import SAMPLE_RATE_HZ, Features, Recognizer, Transcriber
+from gauntlet.models.recognizer import Features, Recognizer, Transcriber
+from gauntlet.resampling import SAMPLE_RATE_HZ
+from gauntlet.waveforms import Waveforms, padded
 
 
 class Clip(Protocol):
@@ -102,7 +104,7 @@ class Ears:
         for batch in batches(clips, batch_s=self.batch_s):
             written: dict[str, list[str]] = {}
             with torch.inference_mode(), self._lowered():
-                for names, features in self._features(*padded(batch, device=self.device)):
+                for names, features in self._features(*joined(batch, device=self.device)):
                     written |= {name: self._read(name, features) for name in names}
             heard += self._heard(batch, written)
         return heard
@@ -114,7 +116,7 @@ class Ears:
             return Heard(left_out=left_out)
         written = {}
         with self._lowered():
-            for names, features in self._features(*padded(clips, device=self.device)):
+            for names, features in self._features(*joined(clips, device=self.device)):
                 scale = feature_scale(features)
                 for name in names:
                     delta = feature_pgd(
@@ -135,7 +137,7 @@ class Ears:
         if not clips:
             return Heard(left_out=left_out)
         written, ratios = {}, {}
-        waveform, lengths = padded(clips, device=self.device)
+        waveform, lengths = joined(clips, device=self.device)
         for name, recognizer in self.recognizers.items():
             with self._lowered():
                 delta = waveform_pgd(
@@ -181,7 +183,7 @@ class Ears:
         kept = [clip for clip in clips if all(self._knows(name, clip) for name in self.recognizers)]
         if kept:
             fit = torch.ones(len(kept), dtype=torch.bool)
-            for names, features in self._features(*padded(kept, device=self.device)):
+            for names, features in self._features(*joined(kept, device=self.device)):
                 for name in names:
                     fit &= self.recognizers[name].fits(self.said(name, kept), features.frames).cpu()
             kept = [clip for clip, fits in zip(kept, fit.tolist(), strict=True) if fits]
@@ -199,7 +201,7 @@ def heard_by(name: str, transcriber: Transcriber, clips: Sequence[Clip], *, batc
     heard = Heard()
     for batch in batches(clips, batch_s=batch_s):
         texts = [clip.text for clip in batch]
-        heard += Heard(texts, {name: texts}, {name: transcriber.transcribe(*padded(batch, device=device))})
+        heard += Heard(texts, {name: texts}, {name: transcriber.transcribe(*joined(batch, device=device))})
     return heard
 
 
@@ -214,8 +216,6 @@ def batches(clips: Sequence[Clip], *, batch_s: float) -> list[list[Clip]]:
     return found
 
 
-def padded(clips: Sequence[Clip], *, device: str) -> tuple[Tensor, Tensor]:
-    """Return the waveforms, float32 B x T with zeros after each, and their lengths, int64 [B]."""
-    parts = [torch.from_numpy(np.ascontiguousarray(clip.waveform, dtype=np.float32)) for clip in clips]
-    waveform = torch.nn.utils.rnn.pad_sequence(parts, batch_first=True)
-    return waveform.to(device), torch.tensor([len(part) for part in parts], device=device)
+def joined(clips: Sequence[Clip], *, device: str) -> Waveforms:
+    """Put clips side by side on the device."""
+    return padded([torch.from_numpy(np.ascontiguousarray(clip.waveform, np.float32)).to(device) for clip in clips])

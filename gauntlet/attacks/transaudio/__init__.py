@@ -10,7 +10,7 @@ from gauntlet.attacks.transaudio.attack import Attacked, transaudio
 from gauntlet.attacks.transaudio.edits import EDITS, Edit
 from gauntlet.attacks.transaudio.score_matching import Batch, residual, tuned
 from gauntlet.attacks.transaudio.setting import Release, Setting
-from gauntlet.attacks.transaudio.splice import Waveforms, padded, splice
+from gauntlet.attacks.transaudio.splice import splice
 from gauntlet.attacks.transaudio.start import Start, begin
 
 __all__ = [
@@ -21,9 +21,7 @@ __all__ = [
     "Release",
     "Setting",
     "Start",
-    "Waveforms",
     "begin",
-    "padded",
     "residual",
     "splice",
     "transaudio",

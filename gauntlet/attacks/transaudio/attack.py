@@ -11,10 +11,11 @@ from gauntlet.attacks.noise import Noise
 from gauntlet.attacks.transaudio.objective import clip_slope, slope
 from gauntlet.attacks.transaudio.setting import Setting
 from gauntlet.attacks.transaudio.smoothing import smoothed
-from gauntlet.attacks.transaudio.splice import Waveforms, splice
+from gauntlet.attacks.transaudio.splice import splice
 from gauntlet.attacks.transaudio.start import Start
 from gauntlet.errors import ArgumentError
 from gauntlet.models.recognizer import Recognizer, Transcriber, frame_mask
+from gauntlet.waveforms import Waveforms
 
 _TINY = 1e-30
 

@@ -8,8 +8,8 @@ from torch import Tensor
 
 from gauntlet.attacks.transaudio.score_matching import residual
 from gauntlet.attacks.transaudio.setting import Setting
-from gauntlet.attacks.transaudio.splice import Waveforms
 from gauntlet.models.recognizer import Features, Recognizer, Transcriber
+from gauntlet.waveforms import Waveforms
 
 BLANK = 0
 

@@ -12,9 +12,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from gauntlet.attacks.transaudio.splice import Waveforms
 from gauntlet.errors import ArgumentError
 from gauntlet.models.recognizer import Transcriber, frame_mask
+from gauntlet.waveforms import Waveforms
 
 _STEP = 0.1
 """Root mean square of the finite step, in units of sigma."""

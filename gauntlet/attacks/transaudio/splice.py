@@ -1,29 +1,17 @@
 """Clips put into utterances: in the place of a word or between two, with a cross-fade at both joints."""
 
 import math
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from gauntlet.errors import ArgumentError
-from gauntlet.models.recognizer import SAMPLE_RATE_HZ, frame_mask
+from gauntlet.models.recognizer import frame_mask
+from gauntlet.resampling import SAMPLE_RATE_HZ
+from gauntlet.waveforms import Waveforms
 
 _TINY = 1e-12
-
-
-class Waveforms(NamedTuple):
-    """Utterances: `waveform` float32 B x T, zero-padded at the end, and `lengths` int64 [B], samples."""
-
-    waveform: Tensor
-    lengths: Tensor
-
-
-def padded(rows: list[Tensor]) -> Waveforms:
-    """Stack float32 [T] waveforms of different lengths."""
-    lengths = torch.tensor([len(row) for row in rows], device=rows[0].device)
-    return Waveforms(torch.nn.utils.rnn.pad_sequence(rows, batch_first=True), lengths)
 
 
 def splice(

@@ -10,9 +10,10 @@ from torch import Tensor
 from gauntlet.attacks.transaudio.alignment import Span, linear_spans, word_spans
 from gauntlet.attacks.transaudio.edits import Edit
 from gauntlet.attacks.transaudio.setting import Setting
-from gauntlet.attacks.transaudio.splice import Waveforms, fitted, high_passed, levelled, padded, trimmed
+from gauntlet.attacks.transaudio.splice import fitted, high_passed, levelled, trimmed
 from gauntlet.errors import ArgumentError
 from gauntlet.models.recognizer import Recognizer
+from gauntlet.waveforms import Waveforms, padded
 
 LEAST_CLIP = 1600
 """Samples of the shortest clip: a recogniser's front end hears nothing in less than a few frames."""

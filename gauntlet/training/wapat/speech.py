@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from gauntlet.errors import ArgumentError
-from gauntlet.models.recognizer import SAMPLE_RATE_HZ, Features, Recognizer
+from gauntlet.models.recognizer import Features, Recognizer
+from gauntlet.resampling import SAMPLE_RATE_HZ
 from gauntlet.training.wapat.methods import Batch, front
 
 

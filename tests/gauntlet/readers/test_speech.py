@@ -7,7 +7,8 @@ import pyarrow.parquet
 import pytest
 
 from gauntlet.errors import ArgumentError, DataError
-from gauntlet.readers.speech import SAMPLE_RATE, Shelved, decode, read_corpus, read_waveform
+from gauntlet.readers.speech import Shelved, decode, read_corpus, read_waveform
+from gauntlet.resampling import SAMPLE_RATE_HZ
 from tests.fixtures.speech_sources import encoded, tone
 
 
@@ -86,7 +87,7 @@ def test_a_split_is_read_in_the_manifests_order(built):
     first = corpus.utterances[0]
     assert (first.text, first.phonemes, first.split) == ("text ate0", ("t", "ate0"), "test")
     assert first.waveform.dtype == np.float32
-    assert len(first.waveform) == 9600 == 0.6 * SAMPLE_RATE
+    assert len(first.waveform) == 9600 == 0.6 * SAMPLE_RATE_HZ
     np.testing.assert_allclose(first.waveform, tone(106), atol=1 / 32000)
 
 

@@ -18,7 +18,7 @@ from stages.summary.players import (
     player_row,
     read_sound,
 )
-from tests.fixtures.speech_scores import SAMPLE_RATE, speech, write_clip
+from tests.fixtures.speech_scores import SAMPLE_RATE_HZ, speech, write_clip
 
 
 def row(folder: Path, *lengths_s: float) -> PlayerRow:
@@ -42,7 +42,7 @@ def test_a_long_clip_is_cut_and_says_so(tmp_path: Path):
     whole, _ = soundfile.read(tmp_path / "0.flac", dtype="int16")
     played, _ = soundfile.read(io.BytesIO(decoded(clip.uri)), dtype="int16")
     assert (clip.seconds, clip.whole_s, clip.cut) == (LONGEST_S, 9.5, True)
-    np.testing.assert_array_equal(played, whole[: round(LONGEST_S * SAMPLE_RATE)])
+    np.testing.assert_array_equal(played, whole[: round(LONGEST_S * SAMPLE_RATE_HZ)])
 
 
 def test_clips_of_a_row_share_the_axis_of_the_longest(tmp_path: Path):
@@ -108,6 +108,6 @@ def test_a_damaged_clip_is_named(tmp_path: Path):
 )
 def test_a_clip_is_flac_of_one_channel_with_samples(tmp_path: Path, kind: str, shape: tuple[int, ...], said: str):
     file = tmp_path / "a.flac"
-    soundfile.write(file, np.zeros(shape, np.float32), SAMPLE_RATE, format=kind, subtype="PCM_16")
+    soundfile.write(file, np.zeros(shape, np.float32), SAMPLE_RATE_HZ, format=kind, subtype="PCM_16")
     with pytest.raises(DataError, match=f"must be FLAC of one channel with samples in it; .*{said}"):
         read_sound(file, label="clean")

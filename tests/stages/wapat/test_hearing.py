@@ -8,7 +8,7 @@ import torch
 
 from gauntlet.errors import DataError
 from gauntlet.models.alphabet import Alphabet
-from stages.wapat.hearing import Ears, Heard, Radius, batches, equal_fronts, padded
+from stages.wapat.hearing import Ears, Heard, Radius, batches, equal_fronts, joined
 from stages.wapat.rates import Group, Rates
 from tests.gauntlet.tiny_ctc import TinyCtc, spoken
 
@@ -41,7 +41,7 @@ def test_batches_hold_every_clip_once_and_no_more_sound_than_allowed():
 
 
 def test_padding_is_zero():
-    waveform, lengths = padded([clip("x", "ab"), clip("y", "a")], device="cpu")
+    waveform, lengths = joined([clip("x", "ab"), clip("y", "a")], device="cpu")
     assert lengths.tolist() == [2560, 1280]
     assert not waveform[1, 1280:].any()
     assert waveform[0, 1280:].any()

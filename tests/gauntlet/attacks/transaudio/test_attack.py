@@ -6,12 +6,13 @@ from dataclasses import replace
 import pytest
 import torch
 
-from gauntlet.attacks.transaudio import Release, Setting, Start, Waveforms, begin, padded, transaudio
+from gauntlet.attacks.transaudio import Release, Setting, Start, begin, transaudio
 from gauntlet.attacks.transaudio.edits import EDITS, Edit
 from gauntlet.attacks.transaudio.objective import clip_loss, ensemble_loss, slope
 from gauntlet.attacks.transaudio.setting import PRECISIONS
 from gauntlet.errors import ArgumentError
 from gauntlet.metrics.transaudio import heard
+from gauntlet.waveforms import Waveforms, padded
 from tests.gauntlet.attacks.transaudio.conftest import speak
 from tests.gauntlet.tiny_ctc import sentences, spoken
 

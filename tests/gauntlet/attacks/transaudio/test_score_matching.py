@@ -5,8 +5,8 @@ import torch
 from torch import nn
 
 from gauntlet.attacks.transaudio.score_matching import Batch, residual, tuned, tuning_loss
-from gauntlet.attacks.transaudio.splice import Waveforms
 from gauntlet.errors import ArgumentError
+from gauntlet.waveforms import Waveforms
 from tests.gauntlet.tiny_ctc import sentences, spoken
 
 SIZE, SIGMA = 12, 0.1

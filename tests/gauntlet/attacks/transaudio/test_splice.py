@@ -7,8 +7,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gauntlet.attacks.transaudio.splice import Waveforms, fitted, high_passed, levelled, padded, splice, trimmed
+from gauntlet.attacks.transaudio.splice import fitted, high_passed, levelled, splice, trimmed
 from gauntlet.errors import ArgumentError
+from gauntlet.waveforms import Waveforms, padded
 
 
 def noise(*sizes: int, seed: int = 0) -> Waveforms:
