@@ -1,0 +1,151 @@
+"""Ways to train a sentence classifier: plain, reweighing, CDA, adversarial with gradient reversal, fairBERTs."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from gauntlet.errors import ArgumentError, DataError
+from gauntlet.models.perturbation import GENERATORS, Discriminator
+from gauntlet.models.sentence_encoder import POOLINGS, SentenceClassifier
+from gauntlet.training.fairberts.losses import ERASURES, effort, group_loss, kept_meaning, reverse
+from gauntlet.training.fairberts.rows import Rows
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What stays fixed for a run.
+
+    Attributes:
+        weight: lambda, of the group's loss against the label's; at least 0.
+        erasure: A key of ERASURES.
+        alpha: Of the entropy in the form `deceive`.
+        mu: Of the perturbation's squared length.
+        beta: Of the classifier's answers kept.
+        adversary_steps: k_D, of each discriminator a step of the classifier, at least 1.
+        adversary_lr: Of the discriminators.
+        memory: Rows of detached states that the discriminators draw their steps from: the newest.
+        labelled: Also a discriminator on (state, label), equalised odds' adversary.
+        balanced: Discriminators see rows weighted so that label and group are independent. Without it an honest
+            label tells the group in skewed data, and erasing the group erases the label.
+        generator: A key of GENERATORS.
+        hidden: Units inside the generator.
+        lr_generator: Of the generator.
+        pooling: A key of POOLINGS.
+
+    Source: fairBERTs (arXiv 2407.08189); the coefficients' names are those of its closest relative, FAAP. Their values,
+    `balanced`, `memory` and `from_uniform` are ours.
+    """
+
+    weight: float = 1.0
+    erasure: str = "from_uniform"
+    alpha: float = 0.0
+    mu: float = 0.0
+    beta: float = 0.0
+    adversary_steps: int = 5
+    adversary_lr: float = 1e-3
+    memory: int = 1024
+    labelled: bool = True
+    balanced: bool = True
+    generator: str = "attention"
+    hidden: int = 128
+    lr_generator: float = 1e-3
+    pooling: str = "mean"
+
+    def __post_init__(self) -> None:
+        for name in ("weight", "alpha", "mu", "beta", "adversary_lr", "lr_generator"):
+            if not (value := getattr(self, name)) >= 0:
+                raise ArgumentError(f"{name} must be at least 0; got {value:g}")
+        for name in ("adversary_steps", "memory", "hidden"):
+            if (value := getattr(self, name)) < 1:
+                raise ArgumentError(f"{name} must be at least 1; got {value}")
+        for name, table in (("erasure", ERASURES), ("generator", GENERATORS), ("pooling", POOLINGS)):
+            if (value := getattr(self, name)) not in table:
+                raise ArgumentError(f"{name} must be one of {', '.join(table)}; got {value!r}; misspelt?")
+
+
+class Adversaries(nn.ModuleList):
+    """The discriminators of a run: on the state, and on (state, label) where the setting asks for it."""
+
+    def __init__(self, width: int, setting: Setting) -> None:
+        super().__init__(Discriminator(width, labels=labels) for labels in ((0, 2) if setting.labelled else (0,)))
+
+    def loss(self, state: Tensor, rows: "Known") -> Tensor:
+        """Return the sum of their cross-entropies."""
+        return sum(group_loss(each(state, rows.y), rows.z, weights=rows.weights) for each in self)
+
+
+class Known(NamedTuple):
+    """What a discriminator is told of rows: label, group, weight."""
+
+    y: Tensor
+    z: Tensor
+    weights: Tensor
+
+
+def known(rows: Rows, setting: Setting) -> Known:
+    """Return what the discriminators are told."""
+    return Known(rows.y, rows.z, rows.weights if setting.balanced else torch.ones_like(rows.weights))
+
+
+class Step(NamedTuple):
+    """What a method makes of a minibatch.
+
+    Attributes:
+        loss: Scalar with its graph.
+        state: [B, D], detached: for the discriminators' steps.
+    """
+
+    loss: Tensor
+    state: Tensor
+
+
+def plain(model: SentenceClassifier, rows: Rows, setting: Setting, *, adversaries: Adversaries) -> Step:
+    """Train on the labels alone."""
+    seen = model(rows.states)
+    return Step(functional.cross_entropy(seen.logits, rows.y), seen.state.detach())
+
+
+def reweighing(model: SentenceClassifier, rows: Rows, setting: Setting, *, adversaries: Adversaries) -> Step:
+    """Train on rows weighted so that label and group are independent."""
+    seen = model(rows.states)
+    each = functional.cross_entropy(seen.logits, rows.y, reduction="none")
+    return Step((each * rows.weights).mean(), seen.state.detach())
+
+
+def cda(model: SentenceClassifier, rows: Rows, setting: Setting, *, adversaries: Adversaries) -> Step:
+    """Train on every sentence and its twin with the group's words swapped, under the same label."""
+    if rows.twins is None:
+        raise DataError("cda must have the sentences' twins; the rows have none")
+    seen, twin = model(rows.states), model(rows.twins)
+    loss = (functional.cross_entropy(seen.logits, rows.y) + functional.cross_entropy(twin.logits, rows.y)) / 2
+    return Step(loss, seen.state.detach())
+
+
+def adversarial(model: SentenceClassifier, rows: Rows, setting: Setting, *, adversaries: Adversaries) -> Step:
+    """Train the label and, through a reversed gradient, against the group; the discriminators learn in their turns."""
+    seen = model(rows.states)
+    loss = functional.cross_entropy(seen.logits, rows.y)
+    against = adversaries.loss(reverse(seen.state, setting.weight), known(rows, setting))
+    return Step(loss + against, seen.state.detach())
+
+
+def fairberts(model: SentenceClassifier, rows: Rows, setting: Setting, *, adversaries: Adversaries) -> Step:
+    """Train label, erasure, effort and meaning; whether the encoder trains along is a matter of what is frozen."""
+    seen = model(rows.states)
+    erase = ERASURES[setting.erasure]
+    erased = sum(erase(each(seen.state, rows.y), rows.z, alpha=setting.alpha) for each in adversaries)
+    loss = (
+        functional.cross_entropy(seen.logits, rows.y) + setting.weight * erased + setting.mu * effort(seen.perturbation)
+    )
+    if setting.beta:
+        loss = loss + setting.beta * kept_meaning(seen.logits, model.head(seen.plain))
+    return Step(loss, seen.state.detach())
+
+
+METHODS: dict[str, Callable[..., Step]] = {f.__name__: f for f in (plain, reweighing, cda, adversarial, fairberts)}
+TURNS = {"adversarial", "fairberts"}
+"""Methods whose discriminators take steps of their own between."""
