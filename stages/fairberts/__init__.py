@@ -1,0 +1,1 @@
+"""fairBERTs: sensitive information erased from sentence states by a learned perturbation."""
