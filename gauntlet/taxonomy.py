@@ -127,4 +127,6 @@ class Taxonomy:
     def _hint(self, name: str) -> str:
         names = {plain(risk.name): risk.name for risk in self.risks}
         near = get_close_matches(plain(name), names, n=1, cutoff=0.5)
-        return f"; did you mean {names[near[0]]!r}?" if near else f"; known: {', '.join(r.name for r in self.dimensions)}"
+        return (
+            f"; did you mean {names[near[0]]!r}?" if near else f"; known: {', '.join(r.name for r in self.dimensions)}"
+        )
