@@ -100,12 +100,11 @@ def _cased(word: str, *, like: str, listed: str) -> str:
     return word[:1].upper() + word[1:]
 
 
-ENDS_PHRASE = frozenset(
-    """a about after again all and are as at away back because been before but by can could did do does down for from
-    had has have he her here hers herself him himself his how i if in into is it just me no not now of off on or out
-    over she so than that the their them then there they this to today tomorrow too under until up us was we were what
-    when where which while who why will with would yesterday you""".split()
-)
+_CLOSED = """a about after again all and are as at away back because been before but by can could did do does down for
+from had has have he her here hers herself him himself his how i if in into is it just me no not now of off on or out
+over she so than that the their them then there they this to today tomorrow too under until up us was we were what when
+where which while who why will with would yesterday you"""
+ENDS_PHRASE = frozenset(_CLOSED.split())
 """Words that do not begin what a possessive pronoun stands before."""
 _NEXT = re.compile(r"\s+([A-Za-z][\w'-]*)")
 
