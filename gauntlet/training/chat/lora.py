@@ -1,5 +1,6 @@
 """A chat model cut in two: lower layers that stay, computed once; upper layers with low-rank adapters."""
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -74,7 +75,9 @@ def adapt(model: nn.Module, *, layers: int, rank: int, alpha: float, generator: 
         layers_to_transform=list(range(count - layers, count)),
         task_type="CAUSAL_LM",
     )
-    with lend(generator, device=str(model.device)):
+    with lend(generator, device=str(model.device)), warnings.catch_warnings():
+        # peft 0.21 asks transformers 5 by a name that is on its way out.
+        warnings.simplefilter("ignore", FutureWarning)
         peft = get_peft_model(model, config)
     return Adapted(peft, layers)
 
