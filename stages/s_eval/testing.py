@@ -100,12 +100,26 @@ def _ask(task: str, risk: Risk, source_prompt: str) -> tuple[Message, ...]:
 
 
 def rewrites(
-    chat: Chat, chosen: Iterable[Candidate], *, taxonomy: Taxonomy, attacks: Iterable[str], tokens: int
+    chat: Chat,
+    chosen: Sequence[Candidate],
+    *,
+    taxonomy: Taxonomy,
+    attacks: Iterable[str],
+    known: Iterable[str],
+    tokens: int,
 ) -> dict[tuple[str, str], str]:
     """Let the testing model write the attacks that it writes.
 
+    Args:
+        chat: The testing model.
+        chosen: Base prompts to attack.
+        taxonomy: Holds their risks.
+        attacks: Names; those that need no model are passed over.
+        known: Texts that an attack must not repeat: all base prompts.
+        tokens: Longest attack.
+
     Returns:
-        Text by attack and prompt; a text that it gave before, for another prompt, is left out.
+        Text by attack and prompt; a text that is known, or that another prompt has got, is left out.
     """
     wanted = [(attack, one) for attack in attacks if attack in MODEL_WRITTEN for one in chosen]
     questions = [
@@ -117,8 +131,10 @@ def rewrites(
         for attack, one in wanted
     ]
     texts: dict[tuple[str, str], str] = {}
+    seen = set(known)
     for (attack, one), answer in zip(wanted, in_order(chat, questions), strict=True):
         text = _prompt_in(answer)
-        if text and text not in texts.values():
+        if text and text not in seen:
             texts[attack, one.prompt] = text
+            seen.add(text)
     return texts
