@@ -14,7 +14,7 @@ INDEX = Table(
     ("id", "base_id", "dimension", "category", "predicted", "attack", "source", "language", "settings", "unsafe"),
     {"predicted": pyarrow.bool_(), "unsafe": pyarrow.float64()},
 )
-"""One row a prompt: `settings` is what the attack drew, as JSON, `unsafe` the panel's mean P(unsafe) on the base prompt."""
+"""One row a prompt: `settings` is what the attack drew, as JSON, `unsafe` the panel's mean on its base prompt."""
 DROPPED = Table("dropped.parquet", ("id", "stage", "reason"))
 SCALE = "small"
 

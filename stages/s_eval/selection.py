@@ -23,7 +23,6 @@ from gauntlet.models.sentence_vectors import sentence_vectors
 from gauntlet.readers.encoders import read_encoder
 from gauntlet.taxonomy import Taxonomy
 from stages import Params, Ratio
-from stages.progress import track
 
 
 class Selection(Params):
@@ -62,8 +61,9 @@ class Embedding:
 
     def __call__(self, texts: Sequence[str]) -> np.ndarray:
         """Embed texts, float [N, D], rows of length 1."""
-        for text in track(list(dict.fromkeys(text for text in texts if text not in self._vectors)), what="embedded"):
-            self._vectors[text] = sentence_vectors(self._encoder.model, self._encoder.tokenizer, [text])[0]
+        fresh = list(dict.fromkeys(text for text in texts if text not in self._vectors))
+        vectors = sentence_vectors(self._encoder.model, self._encoder.tokenizer, fresh)
+        self._vectors |= dict(zip(fresh, vectors, strict=True))
         return np.stack([self._vectors[text] for text in texts])
 
 
