@@ -38,7 +38,7 @@ class Benign(NamedTuple):
 
 
 class Wrapper(NamedTuple):
-    """A jailbreak: text with `SLOT` where the prompt belongs."""
+    """A jailbreak: text with `SLOT` where the prompt belongs; filled by `str.replace`, as other braces may be in it."""
 
     template: str
     source: str
