@@ -146,6 +146,12 @@ METHODS = (
         question="Safety score of language models on base and attack prompts",
         published="88.2 % balanced accuracy in English, 92.2 % in Chinese",
         published_for="the paper’s critique model as judge; table of the authors’ repository",
+        differs=(
+            "Data: published risk prompts in English, mapped to the taxonomy, instead of S-Eval’s own. Scale: dozens "
+            "of prompts; the intervals say how much that is. Victims, testing model and judge: a chat model of 135 "
+            "million parameters, the latter two tuned here. The order of victims and attacks is comparable; a score "
+            "is not."
+        ),
     ),
     Method(
         slug="fairberts",
@@ -156,6 +162,11 @@ METHODS = (
         question="Fairness gaps of a text classifier and what protected information is left",
         published="",
         published_for="no table of the paper could be read",
+        differs=(
+            "Data: short sentences with identity terms and a skew between label and group set on purpose; the paper "
+            "names its tasks, not its sets. Model: a small sentence encoder, its lower layers frozen, instead of BERT. "
+            "Coefficients are ours. The order of the methods is comparable; the size of a gap is not."
+        ),
     ),
     Method(
         slug="iap_face",

@@ -1,8 +1,8 @@
 """All scores on one page: what was measured, how sure it is, what the paper says, and where it came from.
 
-Reads every score, the galleries that the data sets carry and the histories of the models, and writes a page that opens
-from disk without a network, the headlines as DVC metrics, tidy tables for `dvc plots`, and the template that lets
-`dvc plots` do without a network too.
+Reads every score, the galleries that the data sets carry, the histories of the models and a few answers, and writes a
+page that opens from disk without a network, the headlines as DVC metrics, tidy tables for `dvc plots`, and the template
+that lets `dvc plots` do without a network too.
 """
 
 import csv
@@ -14,11 +14,12 @@ from gauntlet.errors import DataError
 from stages import Out
 from stages import Params as StageParams
 from stages.files import write_json
-from stages.summary import ares_bench, coco_o, fgsm_law, imagenet_e, training, transaudio, wapat
+from stages.summary import ares_bench, coco_o, fairberts, fgsm_law, imagenet_e, s_eval, training, transaudio, wapat
 from stages.summary.galleries import find_galleries, read_gallery
 from stages.summary.listening import find_players
 from stages.summary.page import plots_page, render_page
 from stages.summary.readings import Score, read_histories, read_scores
+from stages.summary.s_eval_answers import find_records
 from stages.summary.sections import build_sections
 
 COLUMNS = {
@@ -32,6 +33,8 @@ COLUMNS = {
     "imagenet_e": ("subject", "setting", "drop", "low", "high", "n"),
     "wapat": ("subject", "quantity", "name", "x", "wer", "low", "high", "n"),
     "transaudio": ("subject", "made", "edit", "victim", "quantity", "value", "low", "high", "n"),
+    "s_eval": ("subject", "judge", "quantity", "name", "x", "value", "low", "high", "n"),
+    "fairberts": ("subject", "method", "part", "quantity", "weight", "value", "low", "high", "n"),
     "training": ("method", "subject", "epoch", "quantity", "value"),
 }
 """The tables for `dvc plots` and their columns."""
@@ -42,6 +45,8 @@ TABLES = {
     "imagenet_e": imagenet_e.table,
     "wapat": wapat.table,
     "transaudio": transaudio.table,
+    "s_eval": s_eval.table,
+    "fairberts": fairberts.table,
 }
 
 
@@ -49,7 +54,7 @@ class Params(StageParams):
     """What of the galleries goes into the page.
 
     Attributes:
-        rows: At most so many rows of each gallery and of each set of players.
+        rows: At most so many rows of each gallery and of each set of players, and answers of each victim.
         side_px: Longest side of a picture in the page, in px.
         quality: Of its WebP, 1 to 100.
         page_mib: The page may not grow beyond this.
@@ -67,6 +72,7 @@ def run(
     scores: Path,
     built: Path,
     attacked: Path,
+    answers: Path,
     models: Path,
     page: Out,
     summary: Out,
@@ -81,7 +87,8 @@ def run(
         for name, folder in find_galleries(built, attacked, scores)
     ]
     players = find_players(built, attacked, scores, rows=params.rows)
-    sections = build_sections(found, histories=histories, galleries=galleries, players=players)
+    records = find_records(answers, attacked, found, rows=params.rows)
+    sections = build_sections(found, histories=histories, galleries=galleries, players=players, records=records)
     text = render_page(sections, scores=found)
     if len(text.encode()) > params.page_mib * 2**20:
         raise DataError(

@@ -2,12 +2,24 @@
 
 from dataclasses import dataclass
 
-from stages.summary import ares_bench, coco_o, fgsm_law, fgsm_law_epochs, imagenet_e, training, transaudio, wapat
+from stages.summary import (
+    ares_bench,
+    coco_o,
+    fairberts,
+    fgsm_law,
+    fgsm_law_epochs,
+    imagenet_e,
+    s_eval,
+    training,
+    transaudio,
+    wapat,
+)
 from stages.summary.charts import Chart
 from stages.summary.galleries import Gallery
 from stages.summary.methods import METHODS, Method
 from stages.summary.players import Players
 from stages.summary.readings import History, Score
+from stages.summary.s_eval_answers import Records
 
 CHARTS = {
     "fgsm_law": fgsm_law.charts,
@@ -16,6 +28,8 @@ CHARTS = {
     "imagenet_e": imagenet_e.charts,
     "wapat": wapat.charts,
     "transaudio": transaudio.charts,
+    "s_eval": s_eval.charts,
+    "fairberts": fairberts.charts,
 }
 """Figures of a method's own; a method without any still gets its training curves, galleries and provenance."""
 EPOCHS = {"fgsm_law": fgsm_law_epochs.charts}
@@ -27,6 +41,8 @@ FINDINGS = {
     "imagenet_e": imagenet_e.finding,
     "wapat": wapat.finding,
     "transaudio": transaudio.finding,
+    "s_eval": s_eval.finding,
+    "fairberts": fairberts.finding,
 }
 """What the numbers of a method say, in a sentence."""
 DETAILS = {
@@ -36,9 +52,16 @@ DETAILS = {
     "imagenet_e": imagenet_e.detail,
     "wapat": wapat.detail,
     "transaudio": transaudio.detail,
+    "s_eval": s_eval.detail,
+    "fairberts": fairberts.detail,
 }
 """What stands beside a headline in the table of the ten methods."""
-LEADING = {"fgsm_law": fgsm_law.leading, "ares_bench": ares_bench.leading, "wapat": wapat.leading}
+LEADING = {
+    "fgsm_law": fgsm_law.leading,
+    "ares_bench": ares_bench.leading,
+    "wapat": wapat.leading,
+    "s_eval": s_eval.leading,
+}
 """Which scores that table shows at once where a method has many; the others unfold."""
 MANY = 6
 
@@ -55,19 +78,26 @@ class Section:
     charts: list[Chart]
     galleries: list[Gallery]
     players: list[Players]
+    records: list[Records]
     scores: list[Score]
 
 
 def build_sections(
-    scores: list[Score], *, histories: list[History], galleries: list[Gallery], players: list[Players]
+    scores: list[Score],
+    *,
+    histories: list[History],
+    galleries: list[Gallery],
+    players: list[Players],
+    records: list[Records],
 ) -> list[Section]:
-    """Deal scores, histories, galleries and players to the methods they belong to, in the order of the methods.
+    """Deal scores and all that is shown beside them to the methods they belong to, in the order of the methods.
 
     Args:
         scores: All of them.
         histories: All of them; those of a folder that is no method's stand with the data.
         galleries: All of them; those of a folder that is no method's stand with the data.
         players: All of them; likewise.
+        records: All of them.
 
     Returns:
         One section for each method that has anything to show, then one for the data beneath, where there is any.
@@ -80,6 +110,7 @@ def build_sections(
             histories=[history for history in histories if history.method == method.slug],
             galleries=[gallery for gallery in galleries if gallery.name == method.slug],
             players=[shown for shown in players if shown.name == method.slug],
+            records=[shown for shown in records if shown.name == method.slug],
         )
         for method in METHODS
     ]
@@ -95,6 +126,7 @@ def build_sections(
         charts=training.charts([history for history in histories if history.method not in slugs]),
         galleries=[gallery for gallery in galleries if gallery.name not in slugs],
         players=[shown for shown in players if shown.name not in slugs],
+        records=[],
         scores=[],
     )
     return [part for part in [*sections, beneath] if part.charts or part.galleries or part.players or part.scores]
@@ -119,6 +151,7 @@ def _method(
     histories: list[History],
     galleries: list[Gallery],
     players: list[Players],
+    records: list[Records],
 ) -> Section:
     own, epochs = CHARTS.get(method.slug), EPOCHS.get(method.slug)
     trained = epochs(histories, scores) if epochs else training.charts(histories)
@@ -131,5 +164,6 @@ def _method(
         charts=(own(scores) if own and scores else []) + trained,
         galleries=galleries,
         players=players,
+        records=records,
         scores=scores,
     )
