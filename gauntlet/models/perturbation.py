@@ -94,18 +94,16 @@ def zero(layer: nn.Linear) -> nn.Linear:
 
 
 @torch.no_grad()
-def random_like(generator: nn.Module, reference: nn.Module, *, length: float, draw: torch.Generator) -> nn.Module:
-    """Fill a generator with random weights of the same spread as a trained one's: the control of a transfer.
+def random_like(generator: nn.Module, reference: nn.Module, *, draw: torch.Generator) -> nn.Module:
+    """Fill a generator with random weights that have, tensor by tensor, the mean and spread of a trained one's.
 
     Args:
-        generator: Overwritten, of the same shape as `reference`.
+        generator: Overwritten, of the same shape as `reference`; returned.
         reference: Trained.
-        length: Factor on the last layer's weights, at least 0.
         draw: On the CPU.
     """
-    for (name, weight), trained in zip(generator.named_parameters(), reference.parameters(), strict=True):
-        noise = torch.randn(weight.shape, generator=draw) * trained.std(correction=0) + trained.mean()
-        weight.copy_(noise * (length if name.startswith("outside") else 1.0))
+    for weight, trained in zip(generator.parameters(), reference.parameters(), strict=True):
+        weight.copy_(torch.randn(weight.shape, generator=draw) * trained.std(correction=0) + trained.mean())
     return generator
 
 
@@ -138,12 +136,15 @@ class Discriminator(nn.Module):
     def __init__(self, width: int, *, groups: int = 2, labels: int = 0, dropout: float = 0.1) -> None:
         super().__init__()
         self.labels = labels
+        # A state may tell the group along directions in which it hardly varies: without a common scale they stay unseen.
+        self.scale = nn.BatchNorm1d(width, affine=False)
         self.inside = nn.Linear(width + labels, width)
         self.dropout = nn.Dropout(dropout)
         self.outside = nn.Linear(width, groups)
 
     def forward(self, state: Tensor, y: Tensor) -> Tensor:
         """Return logits of the group, [B, Z], from states [B, D] and labels int64 [B]."""
+        state = self.scale(state)
         if self.labels:
             state = torch.cat([state, functional.one_hot(y, self.labels).to(state)], 1)
         return self.outside(self.dropout(functional.gelu(self.inside(state))))
