@@ -55,7 +55,7 @@ def official_rows(
     Raises:
         DataError: A file is missing, damaged or of another scale, or no dimension of its is the taxonomy's.
     """
-    base = {language: _read(official, folder, "base_risk", language) for language in _needed(official)}
+    base = {language: _read(official, folder, kind="base_risk", language=language) for language in _needed(official)}
     about: dict[str, dict] = {"rows": {}, "contained": {}}
     rows: list[dict] = []
     attacks: list[dict] = []
@@ -65,7 +65,7 @@ def official_rows(
         _leave_out(found.excluded, tally)
         rows += [_base_row(prompt) for prompt in _known(_once(found.prompts, tally), taxonomy, tally)]
         if official.attacks:
-            made = _read(official, folder, "attack", language)
+            made = _read(official, folder, kind="attack", language=language)
             joined = join(made, base["en"], base.get("zh"))
             joined.check(least=official.least_contained)
             about["rows"][made.source] = _rows(made, 10 * PUBLISHED.get(official.scale, 0) or None)
@@ -79,7 +79,7 @@ def _needed(official: Official) -> set[str]:
     return set(official.languages) | ({"en"} if official.attacks else set())
 
 
-def _read(official: Official, folder: Path, kind: str, language: str) -> Rows:
+def _read(official: Official, folder: Path, *, kind: str, language: str) -> Rows:
     return read_s_eval(folder, kind=kind, language=language, scale=official.scale)
 
 
