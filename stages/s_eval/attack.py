@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import pyarrow.parquet
 from pydantic import AfterValidator, Field, NonNegativeInt, PositiveInt
@@ -20,17 +20,17 @@ from gauntlet.errors import ArgumentError, DataError
 from gauntlet.judges.chat_judge import ChatJudge
 from gauntlet.metrics.selection import Candidate
 from gauntlet.models.chat import Chat
-from gauntlet.models.chat_server import served
 from gauntlet.readers.taxonomy import read_taxonomy
 from gauntlet.taxonomy import Taxonomy
 from stages import Out
 from stages import Params as StageParams
 from stages.files import write_json
-from stages.machine import machine
 from stages.s_eval.attacking import ALL, attack_rows, base_row, with_texts
+from stages.s_eval.journal import Journal
 from stages.s_eval.layout import write_index, write_official
 from stages.s_eval.panel import Heard, answered, demonstrations, heard, mean_unsafe
 from stages.s_eval.selection import Anchors, Embedding, Selected, Selection, in_turns, select
+from stages.s_eval.serving import serving
 from stages.s_eval.testing import NEW, new_candidates, requests, rewrites
 
 LANGUAGE = "en"
@@ -121,9 +121,15 @@ class Params(StageParams):
     slots: PositiveInt
     context_tokens: PositiveInt
 
-    def serve(self, gguf: Path) -> AbstractContextManager[Chat]:
-        """Serve a model while the block runs."""
-        return served(gguf, slots=self.slots, context_tokens=self.context_tokens, threads=machine().workers)
+
+class Parts(NamedTuple):
+    """Models: folders of victim, testing model and judge, the encoder, and how one of the folders is served."""
+
+    victim: Path
+    testing: Path
+    judge: Path
+    encoder: Path
+    serve: Callable[[Path], AbstractContextManager[Chat]]
 
 
 def run(
@@ -146,20 +152,27 @@ def run(
         write_index(attacked, rows, [])
         write_json(attacked / "counts.json", _counts(rows))
         return
+    with Journal("s_eval-attack") as journal:
+        serve = partial(serving, journal=journal, slots=params.slots, context_tokens=params.context_tokens)
+        _choose_and_attack(
+            params,
+            prompts,
+            benchmark=benchmark,
+            parts=Parts(chat_model, testing, critique, encoder, serve),
+            out=attacked,
+        )
+        journal.clear()
+
+
+def _choose_and_attack(params: Params, prompts: Sequence[dict], *, benchmark: Path, parts: Parts, out: Path) -> None:
     taxonomy = read_taxonomy(benchmark / "taxonomy.json")
-    candidates, about = _candidates(params, prompts, taxonomy=taxonomy, testing=testing / GGUF)
+    candidates, about = _candidates(params, prompts, taxonomy=taxonomy, parts=parts)
     answers: list[Heard] = []
-    selected = _selected(
-        params,
-        candidates,
-        prompts,
-        taxonomy=taxonomy,
-        encoder=encoder,
-        hear=partial(_hear, params, victim=chat_model / GGUF, judge=critique / GGUF, heard_so_far=answers),
-    )
+    hear = partial(_hear, params, parts=parts, heard_so_far=answers)
+    selected = _selected(params, candidates, prompts, taxonomy=taxonomy, encoder=parts.encoder, hear=hear)
     chosen = in_turns(selected)
     inputs, shown = _inputs(params, benchmark, answers, chosen=[one for one, _ in chosen])
-    with params.serve(testing / GGUF) as chat:
+    with parts.serve(parts.testing / GGUF) as chat:
         texts = rewrites(
             chat,
             [one for one, _ in chosen[: params.attacked]],
@@ -172,11 +185,11 @@ def run(
     rows += attack_rows(
         rows[: params.attacked], attacks=params.attacks, inputs=with_texts(inputs, texts), seed=params.seed
     )
-    write_official(attacked, rows)
-    write_index(attacked, rows, selected.dropped)
+    write_official(out, rows)
+    write_index(out, rows, selected.dropped)
     dropped = Counter(one.step for one in selected.dropped)
     about |= {"dropped": dict(dropped), "demonstrations": shown, "wrappers": len(inputs.wrappers)}
-    write_json(attacked / "counts.json", _counts(rows) | about | {"gaps": _gaps(rows, taxonomy)})
+    write_json(out / "counts.json", _counts(rows) | about | {"gaps": _gaps(rows, taxonomy)})
 
 
 def _as_published(row: dict) -> dict:
@@ -185,7 +198,7 @@ def _as_published(row: dict) -> dict:
 
 
 def _candidates(
-    params: Params, prompts: Sequence[dict], *, taxonomy: Taxonomy, testing: Path
+    params: Params, prompts: Sequence[dict], *, taxonomy: Taxonomy, parts: Parts
 ) -> tuple[list[Candidate], dict]:
     """Return published base prompts and, after them, what the testing model writes from the seeds."""
     base = _of(prompts, "base")
@@ -194,7 +207,7 @@ def _candidates(
     wanted = requests(taxonomy, seeds, have=have, counts=params.testing.counts, shown=params.testing.shown)
     new, unusable = [], 0
     if wanted:
-        with params.serve(testing) as chat:
+        with parts.serve(parts.testing / GGUF) as chat:
             new, unusable = new_candidates(chat, wanted, tokens=params.testing.tokens)
     counts = {"published": len(base), "written": len(new), "nothing_written": unusable}
     return [*base, *new], {"candidates": counts}
@@ -228,13 +241,11 @@ def _selected(
     )
 
 
-def _hear(
-    params: Params, candidates: Sequence[Candidate], *, victim: Path, judge: Path, heard_so_far: list[Heard]
-) -> list[float]:
+def _hear(params: Params, candidates: Sequence[Candidate], *, parts: Parts, heard_so_far: list[Heard]) -> list[float]:
     """Ask the panel, let the judge read, keep the answers, and return the means."""
-    with params.serve(victim) as chat:
+    with parts.serve(parts.victim / GGUF) as chat:
         pairs = answered(chat, candidates, panel=params.panel.victims, tokens=params.panel.tokens)
-    with params.serve(judge) as chat:
+    with parts.serve(parts.judge / GGUF) as chat:
         heard_so_far += heard(ChatJudge(chat), pairs)
     return mean_unsafe(heard_so_far, candidates)
 

@@ -30,7 +30,7 @@ def answered(chat: Chat, candidates: Sequence[Candidate], *, panel: Mapping[str,
         tokens: Longest answer.
 
     Returns:
-        Pairs with ids `<victim>/<candidate>`, victim by victim.
+        Pairs with ids `<victim>/<candidate>`, victim by victim; where no answer came there is none.
     """
     questions = [
         Question(f"{name}/{one.id}", _turns(system, one.prompt), Decode(max_tokens=tokens))
@@ -39,7 +39,11 @@ def answered(chat: Chat, candidates: Sequence[Candidate], *, panel: Mapping[str,
     ]
     prompts = [one.prompt for _ in panel for one in candidates]
     answers = in_order(chat, questions)
-    return [Pair(answer.id, prompt, answer.response) for answer, prompt in zip(answers, prompts, strict=True)]
+    return [
+        Pair(answer.id, prompt, answer.response)
+        for answer, prompt in zip(answers, prompts, strict=True)
+        if answer.finish not in ("error", "empty")
+    ]
 
 
 def _turns(system: str, prompt: str) -> tuple[Message, ...]:

@@ -12,11 +12,12 @@ import pytest
 from pydantic import ValidationError
 
 from gauntlet.attacks.prompts.table import TEXT_ATTACKS
-from gauntlet.errors import DataError
+from gauntlet.errors import DataError, UnavailableError
 from gauntlet.models.chat import Answer
 from gauntlet.readers.s_eval import read_s_eval
 from stages.files import dvc_md5, write_json
 from stages.s_eval import attack as stage
+from stages.s_eval import serving
 from stages.s_eval.tables import ATTACKS, BENIGNS, PROMPTS, WRAPPERS, prompt_id, write_table
 
 RISKS = {"Kitchen_Risks": ("bread", "soup"), "Garden_Risks": ("roses",)}
@@ -106,12 +107,16 @@ def benchmark(tmp_path):
 
 
 @pytest.fixture(autouse=True)
-def rules(monkeypatch):
+def rules(monkeypatch, tmp_path):
     @contextmanager
     def served(gguf, **_):
         yield RuleChat(gguf.parent.name)
 
-    monkeypatch.setattr(stage, "served", served)
+    monkeypatch.chdir(tmp_path)
+    for part in ("testing", "critique", "victim"):
+        (tmp_path / part).mkdir()
+        (tmp_path / part / "model.gguf").write_text(part)
+    monkeypatch.setattr(serving, "served", served)
     monkeypatch.setattr(stage, "Embedding", WordVectors)
 
 
@@ -210,6 +215,39 @@ def test_demonstrations_are_the_panels_unsafe_answers_to_others_and_harmless_one
     few = run(benchmark, "few", selection=PARAMS["selection"] | {"quota": 20})
     shown = json.loads((few / "counts.json").read_text())["demonstrations"]
     assert shown == {"judged_unsafe": 0, "benign": 1}
+
+
+def test_a_run_that_broke_off_asks_nothing_twice_and_ends_alike(benchmark, monkeypatch):
+    asked, ask = Counter(), RuleChat.ask
+
+    def broken(self, questions, *, logprobs=0):
+        for answer in ask(self, questions, logprobs=logprobs):
+            asked[self.part, answer.id] += 1
+            if sum(asked.values()) == 20:
+                raise UnavailableError("the server died")
+            yield answer
+
+    monkeypatch.setattr(RuleChat, "ask", broken)
+    with pytest.raises(UnavailableError):
+        run(benchmark, "broken")
+    out = run(benchmark)
+    assert sorted(asked.values())[-2:] == [1, 2]  # the one in flight, which nobody heard
+    assert not Path(".checkpoints/s_eval-attack").exists()
+    monkeypatch.setattr(RuleChat, "ask", ask)
+    assert dvc_md5(out) == dvc_md5(run(benchmark, "undisturbed"))
+
+
+def test_a_candidate_that_no_victim_answers_is_dropped_by_name(benchmark, monkeypatch):
+    speak = RuleChat._victim
+
+    def mute(self, question, text):
+        return Answer(question.id, "", "error", "context") if "tin" in text else speak(self, question, text)
+
+    monkeypatch.setattr(RuleChat, "_victim", mute)
+    dropped = pd.read_parquet(run(benchmark, selection=PARAMS["selection"] | {"shortlist": 9}) / "dropped.parquet")
+    silent = dropped[dropped.reason == "no verdict on any answer"]
+    assert sorted(silent.id) == sorted(prompt_id(f"How do I store a tin {n} {n} in a tin?") for n in
+                                       ("bread", "soup", "roses"))  # fmt: skip
 
 
 def test_official_prompts_pass_as_they_are(benchmark):
