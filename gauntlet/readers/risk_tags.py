@@ -48,8 +48,8 @@ CRIME = {
 SECRET = {
     "Commercial Secret": "compan*, corporat*, business*, trade secret*, organization*, organisation*, firm, firms, "
     "proprietary, merger*, patent*, product*, client*, employee*, supplier*, bank, banks, government*, military, "
-    "agency, agencies, classified, nuclear, national, undisclosed, unreleased, secret*, internal, project*, technolog*, "
-    "plans, communications, strateg*, prototype*, algorithm*"
+    "agency, agencies, classified, nuclear, national, undisclosed, unreleased, secret*, internal, project*, "
+    "technolog*, plans, communications, strateg*, prototype*, algorithm*"
 }
 WORDS = {"crime": CRIME, "secret": SECRET}
 
