@@ -136,7 +136,7 @@ class Discriminator(nn.Module):
     def __init__(self, width: int, *, groups: int = 2, labels: int = 0, dropout: float = 0.1) -> None:
         super().__init__()
         self.labels = labels
-        # A state may tell the group along directions in which it hardly varies: without a common scale they stay unseen.
+        # Directions in which the states hardly vary tell the group too: without a common scale they stay unseen.
         self.scale = nn.BatchNorm1d(width, affine=False)
         self.inside = nn.Linear(width + labels, width)
         self.dropout = nn.Dropout(dropout)

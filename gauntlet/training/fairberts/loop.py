@@ -87,6 +87,7 @@ def train_classifier(
     memory = Memory(setting.memory)
     for epoch in range(1, epochs + 1):
         model.train()
+        adversaries.eval()
         total, guessed, turns = 0.0, 0.0, 0
         for part in rows.batches(batch, generator=generator):
             with lend(generator, device="cpu"):
@@ -101,6 +102,7 @@ def train_classifier(
             if method not in TURNS:
                 continue
             memory.add(step.state, known(part, setting))
+            adversaries.train()
             for _ in range(setting.adversary_steps):
                 state, told = memory.draw(batch, generator=generator)
                 with lend(generator, device="cpu"):
@@ -109,6 +111,7 @@ def train_classifier(
                 loss.backward()
                 against.step()
                 guessed, turns = guessed + float(loss.detach()) / len(adversaries), turns + 1
+            adversaries.eval()
         yield {
             "epoch": epoch,
             "loss": finite(torch.tensor(total / len(rows.y)), epoch=epoch),

@@ -10,9 +10,11 @@ from torch.nn import functional
 
 from gauntlet.errors import ArgumentError, DataError
 from gauntlet.models.perturbation import GENERATORS, Discriminator
-from gauntlet.models.sentence_encoder import POOLINGS, SentenceClassifier
+from gauntlet.models.sentence_encoder import POOLINGS, Seen, SentenceClassifier, States
 from gauntlet.training.fairberts.losses import ERASURES, effort, group_loss, kept_meaning, reverse
 from gauntlet.training.fairberts.rows import Rows
+
+PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,7 @@ class Setting:
         hidden: Units inside the generator.
         lr_generator: Of the generator.
         pooling: A key of POOLINGS.
+        precision: Of the passes over the upper layers and the generator: "float32", or "bfloat16" through autocast.
 
     Source: fairBERTs (arXiv 2407.08189); the coefficients' names are those of its closest relative, FAAP. Their values,
     `balanced`, `memory` and `from_uniform` are ours.
@@ -54,6 +57,7 @@ class Setting:
     hidden: int = 128
     lr_generator: float = 1e-3
     pooling: str = "mean"
+    precision: str = "float32"
 
     def __post_init__(self) -> None:
         for name in ("weight", "alpha", "mu", "beta", "adversary_lr", "lr_generator"):
@@ -62,9 +66,23 @@ class Setting:
         for name in ("adversary_steps", "memory", "hidden"):
             if (value := getattr(self, name)) < 1:
                 raise ArgumentError(f"{name} must be at least 1; got {value}")
-        for name, table in (("erasure", ERASURES), ("generator", GENERATORS), ("pooling", POOLINGS)):
+        for name, table in (
+            ("erasure", ERASURES),
+            ("generator", GENERATORS),
+            ("pooling", POOLINGS),
+            ("precision", PRECISIONS),
+        ):
             if (value := getattr(self, name)) not in table:
                 raise ArgumentError(f"{name} must be one of {', '.join(table)}; got {value!r}; misspelt?")
+
+
+def see(model: SentenceClassifier, states: States, setting: Setting) -> Seen:
+    """Return what a classifier makes of sentences, computed in the setting's precision, in float32."""
+    # The cache would hand weights cast under no_grad to the pass that has to train them.
+    enabled = setting.precision != "float32"
+    with torch.autocast("cpu", PRECISIONS[setting.precision], enabled=enabled, cache_enabled=False):
+        seen = model(states)
+    return Seen(*(part.float() for part in seen))
 
 
 class Adversaries(nn.ModuleList):
@@ -105,13 +123,13 @@ class Step(NamedTuple):
 
 def plain(model: SentenceClassifier, rows: Rows, setting: Setting, *, adversaries: Adversaries) -> Step:
     """Train on the labels alone."""
-    seen = model(rows.states)
+    seen = see(model, rows.states, setting)
     return Step(functional.cross_entropy(seen.logits, rows.y), seen.state.detach())
 
 
 def reweighing(model: SentenceClassifier, rows: Rows, setting: Setting, *, adversaries: Adversaries) -> Step:
     """Train on rows weighted so that label and group are independent."""
-    seen = model(rows.states)
+    seen = see(model, rows.states, setting)
     each = functional.cross_entropy(seen.logits, rows.y, reduction="none")
     return Step((each * rows.weights).mean(), seen.state.detach())
 
@@ -120,14 +138,14 @@ def cda(model: SentenceClassifier, rows: Rows, setting: Setting, *, adversaries:
     """Train on every sentence and its twin with the group's words swapped, under the same label."""
     if rows.twins is None:
         raise DataError("cda must have the sentences' twins; the rows have none")
-    seen, twin = model(rows.states), model(rows.twins)
+    seen, twin = see(model, rows.states, setting), see(model, rows.twins, setting)
     loss = (functional.cross_entropy(seen.logits, rows.y) + functional.cross_entropy(twin.logits, rows.y)) / 2
     return Step(loss, seen.state.detach())
 
 
 def adversarial(model: SentenceClassifier, rows: Rows, setting: Setting, *, adversaries: Adversaries) -> Step:
     """Train the label and, through a reversed gradient, against the group; the discriminators learn in their turns."""
-    seen = model(rows.states)
+    seen = see(model, rows.states, setting)
     loss = functional.cross_entropy(seen.logits, rows.y)
     against = adversaries.loss(reverse(seen.state, setting.weight), known(rows, setting))
     return Step(loss + against, seen.state.detach())
@@ -135,7 +153,7 @@ def adversarial(model: SentenceClassifier, rows: Rows, setting: Setting, *, adve
 
 def fairberts(model: SentenceClassifier, rows: Rows, setting: Setting, *, adversaries: Adversaries) -> Step:
     """Train label, erasure, effort and meaning; whether the encoder trains along is a matter of what is frozen."""
-    seen = model(rows.states)
+    seen = see(model, rows.states, setting)
     erase = ERASURES[setting.erasure]
     erased = sum(erase(each(seen.state, rows.y), rows.z, alpha=setting.alpha) for each in adversaries)
     loss = (
