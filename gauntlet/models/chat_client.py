@@ -1,4 +1,4 @@
-"""Any endpoint of the OpenAI chat protocol as a chat model: many requests in flight, time-outs, retries, no answer lost."""
+"""Any endpoint of the OpenAI chat protocol as a chat model: requests in flight, time-outs, retries, no answer lost."""
 
 import asyncio
 import contextlib
@@ -77,8 +77,8 @@ class ChatClient:
     """A chat model behind an endpoint; the official client inside, with one policy for what goes wrong.
 
     Tried again: a lost connection, a time-out, 408, 409, 429, 5xx. When the tries are used up the endpoint is probed:
-    if it is up, the question alone is at fault and gets an answer that says `timeout`, `connection` or `HTTP 503`; else,
-    and after 429 always, the endpoint is away. Never tried again: a reply that is not JSON, one without a choice, a
+    if it is up, the question alone is at fault, and its answer says `timeout`, `connection` or `HTTP 503`; else, and
+    after 429 always, the endpoint is away. Never tried again: a reply that is not JSON, one without a choice, a
     prompt that is too long (`context`), another 4xx: counted as answers of finish `error`; a filtered or blank reply.
 
     Args:
@@ -284,7 +284,7 @@ def _retry_after_s(headers: httpx.Headers, place: Endpoint) -> float:
             return 0.0
     if wait_s > LONGEST_RETRY_AFTER_S:
         raise UnavailableError(
-            f"{place.url} must answer within {LONGEST_RETRY_AFTER_S:g} s; it asks to wait {wait_s:.0f} s; quota used up?"
+            f"{place.url} must answer within {LONGEST_RETRY_AFTER_S:g} s; it asks for {wait_s:.0f} s; quota used up?"
         )
     return max(0.0, wait_s)
 
