@@ -218,7 +218,9 @@ def _point(block: Mapping[str, object], *, chosen: bool) -> dict[str, object]:
 def _write(params: Params, scores: Path, name: str, *, results: dict[str, object], places: Mapping[str, Path]) -> None:
     if not results["methods"]:
         raise DataError(f"{places['models'] / name} must hold a chosen model; it has none; is its training finished?")
-    method = HEADLINE if HEADLINE in results["methods"] else next(iter(results["methods"]))
+    method = next(
+        (key for key in sorted(results["methods"]) if key.startswith(HEADLINE)), next(iter(results["methods"]))
+    )
     gap = results["methods"][method]["fairness"][GAP]
     if gap["value"] is None:
         raise DataError(f"{name}: every group must have both labels in the test split; {gap['reason']}; more rows?")
@@ -229,7 +231,7 @@ def _write(params: Params, scores: Path, name: str, *, results: dict[str, object
         subject=name,
         results=results,
         headline={
-            "name": f"{GAP} of {method}",
+            "name": f"{GAP}_of_{method}",
             **{key: gap[key] for key in ("value", "low", "high", "n")},
             "interval": "95 % bootstrap over sentences",
         },
