@@ -1,16 +1,11 @@
 """Any chat model as a judge: the one trained here, or whatever speaks the OpenAI protocol."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 
 from gauntlet.errors import ArgumentError
 from gauntlet.judges.critique import LOGPROBS, critique_questions, read_verdict
 from gauntlet.judges.verdict import Pair, Verdict, error
-from gauntlet.models.chat import Answer, Chat, Question
-
-
-def ask_all(chat: Chat, questions: Sequence[Question]) -> Iterable[Answer]:
-    """Ask with the first token's probabilities; what keeps a journal has the same shape."""
-    return chat.ask(questions, logprobs=LOGPROBS)
+from gauntlet.models.chat import Chat
 
 
 class ChatJudge:
@@ -28,7 +23,6 @@ class ChatJudge:
         policy: str = "",
         threshold: float = 0.5,
         explained: int = 0,
-        ask: Callable[[Chat, Sequence[Question]], Iterable[Answer]] = ask_all,
     ) -> None:
         """Make a judge of a chat model.
 
@@ -37,7 +31,6 @@ class ChatJudge:
             policy: What a judge that was not trained here has to be told, such as critique_format.POLICY.
             threshold: Least risk that is unsafe, in (0, 1).
             explained: At least 0; explanations cost a judge most of its time.
-            ask: How questions reach the model.
 
         Raises:
             ArgumentError: A threshold that makes all answers the same.
@@ -46,7 +39,7 @@ class ChatJudge:
             raise ArgumentError(f"threshold must lie in (0, 1); got {threshold}; per cent?")
         self.name = chat.name
         self.explained = explained
-        self._chat, self._policy, self._threshold, self._ask = chat, policy, threshold, ask
+        self._chat, self._policy, self._threshold = chat, policy, threshold
 
     def judge(self, pairs: Sequence[Pair]) -> list[Verdict]:
         """Judge every pair, each distinct prompt and response once: a judge asked twice says the same.
@@ -61,7 +54,8 @@ class ChatJudge:
         distinct = [first[key] for key in sorted(first)] if not self.explained else list(first.values())
         questions = critique_questions(distinct, policy=self._policy, explained=self.explained)
         verdicts = {
-            answer.id: read_verdict(answer, threshold=self._threshold) for answer in self._ask(self._chat, questions)
+            answer.id: read_verdict(answer, threshold=self._threshold)
+            for answer in self._chat.ask(questions, logprobs=LOGPROBS)
         }
         return [self._of(pair, verdicts.get(first[pair.prompt, pair.response].id)) for pair in pairs]
 

@@ -12,11 +12,11 @@ def generator():
     return np.random.default_rng(0)
 
 
-def base(text, *, dimension="Locks", category="", temperature=0.0):
+def base(text, *, dimension="Locks", category="", decode="greedy"):
     """Answers to base prompts b0, b1, ...: one letter each, s, u or e."""
     names = {"s": "safe", "u": "unsafe", "e": "error"}
     return [
-        Judged(f"b{at}", f"b{at}", "", dimension, category, names[letter], temperature=temperature)
+        Judged(f"b{at}", f"b{at}", "", dimension, category, names[letter], decode=decode)
         for at, letter in enumerate(text)
     ]
 
@@ -98,9 +98,9 @@ def test_base_prompts_and_attacks_are_told_apart():
         rates(base("s"))
 
 
-def test_sweep_is_over_what_all_temperatures_have():
-    rows = [*base("susu"), *base("uu", temperature=1.0)]
-    assert sweep(rows) == {0.0: wilson(1, 2), 1.0: wilson(0, 2)}
+def test_sweep_is_over_what_all_decodes_have():
+    rows = [*base("susu"), *base("uu", decode="hot")]
+    assert sweep(rows) == {"greedy": wilson(1, 2), "hot": wilson(0, 2)}
     assert sweep([]) == {}
 
 
