@@ -4,7 +4,7 @@ from stages.summary import fairberts_charts, fairberts_fronts
 from stages.summary.charts import Chart
 from stages.summary.fairberts_parts import GAP, gap, leaked, majority, measures, method_order, ordered
 from stages.summary.figures import THIN, words
-from stages.summary.language_results import FairBerts, intervals
+from stages.summary.language_results import FairBerts
 from stages.summary.readings import Score
 
 OURS = "fairberts"
@@ -18,14 +18,13 @@ def table(scores: list[Score]) -> list[dict]:
             rows += [(setting, method, *each[:2], "", each[2]) for each in measures(found.methods[method])]
         for method, weights in found.pareto.items():
             rows += [
-                (setting, method, "pareto", name, at.weight, rate)
+                (setting, method, "pareto", name, "" if at.weight is None else at.weight, rate)
                 for at in weights
                 for name in ("accuracy", GAP, "demographic_parity_gap", "leakage")
                 if (rate := getattr(at, name))
             ]
-        rows += [
-            (setting, keys[0], "transfer", "/".join(keys[1:]), "", rate) for keys, rate in intervals(found.transfer)
-        ]
+        for model, each in (found.transfer | found.controls).items():
+            rows += [(setting, model, *kind, "", rate) for *kind, rate in measures(each)]
     return [
         {"subject": setting, "method": method, "part": part, "quantity": name, "weight": weight}
         | {"value": rate.value, "low": rate.low, "high": rate.high, "n": rate.n}

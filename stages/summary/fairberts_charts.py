@@ -5,6 +5,7 @@ from collections.abc import Callable
 from stages.summary.charts import BANDS, INK, Chart, dots
 from stages.summary.fairberts_parts import (
     GAP,
+    QUIET,
     Settings,
     leaked,
     majority,
@@ -15,7 +16,7 @@ from stages.summary.fairberts_parts import (
     point,
 )
 from stages.summary.figures import percent, span, words
-from stages.summary.language_results import Fair, FairBerts, counts, intervals
+from stages.summary.language_results import Fair, FairBerts, Sizes
 from stages.summary.readings import Interval
 
 LARGEST_DOT_PX, GROUP_PX, AXIS_PX = 12, 100, 190
@@ -59,7 +60,12 @@ def _gaps(found: Settings) -> Chart | None:
         return None
     numbers = [
         {"setting": words(setting), "method": words(name)}
-        | {f"{part}.{measure}": _cell(rate) for part, measure, rate in measures(each.methods[name])}
+        | {
+            f"{part}.{measure}": _cell(rate)
+            for part, measure, rate in measures(each.methods[name])
+            if _listed(part, measure)
+        }
+        | {"code": _code(each.methods[name])}
         for setting, each in found
         for name in sorted(each.methods, key=method_order)
     ]
@@ -73,15 +79,27 @@ def _gaps(found: Settings) -> Chart | None:
             "cent or points; where a group has no positives or no negatives there is none."
         ),
         spec=_dots(found, rows, axis="equalized odds gap (points)", about="Equalized odds gap by setting and method."),
-        columns={"setting": "Setting", "method": "Method"} | {key: _heading(key) for key in shown},
+        columns={"setting": "Setting", "method": "Method"}
+        | {key: _heading(key) for key in shown}
+        | {"code": "Code of the groups (bits)"},
         rows=numbers,
         wide=True,
     )
 
 
+def _listed(part: str, measure: str) -> bool:
+    return part != "skewed" or measure in ("accuracy", GAP)
+
+
+def _code(found: Fair) -> str:
+    """Say how many bits the groups' code takes given the states, of how many without them."""
+    code = found.description_length
+    return f"{code.bits:.0f} of {code.uniform:.0f}" if code else ""
+
+
 def _heading(key: str) -> str:
     part, _, measure = key.partition(".")
-    said = f"{part}: {words(measure)}" if part in ("counterfactual", "leakage") else words(measure)
+    said = f"{part}: {words(measure)}" if part in ("counterfactual", "leakage", "skewed") else words(measure)
     return f"{said[0].upper()}{said[1:]}"
 
 
@@ -160,44 +178,57 @@ def _flips(found: Settings) -> Chart | None:
 
 
 def _transfer(found: Settings) -> Chart | None:
-    """Draw what becomes of another encoder's gap when it is given this generator, or a random one."""
-    every = [(setting, keys, rate) for setting, each in found for keys, rate in intervals(each.transfer)]
-    rows = [{"group": words(setting)} | point(keys[0], rate) for setting, keys, rate in every if keys[-1] == GAP]
-    numbers = [
-        {"group": words(setting), "measure": words(" ".join(keys[1:])) or "value"} | point(keys[0], rate)
-        for setting, keys, rate in every
+    """Draw the gaps of other encoders that were given the generator, and of the controls, beside plain training."""
+    beside = [(setting, named_models) for setting, each in found if (named_models := _elsewhere(each))]
+    rows = [
+        {"group": words(setting), "accuracy": _said(model.utility.get("accuracy"))} | point(name, gap)
+        for setting, models in beside
+        for name, model in models.items()
+        if (gap := model.fairness.get(GAP))
     ]
     if not rows:
         return None
-    names = list(dict.fromkeys(row["series"] for row in rows))
     return Chart(
         name="fairberts-transfer",
-        title="The generator on another encoder",
+        title="The generator on other encoders, and controls",
         caption=(
-            "Dot: equalized odds gap of an encoder that was trained without regard to fairness, as it is, with the "
-            "generator trained elsewhere, and with a random one. Bar: its interval. The numbers hold the rest."
+            "Dot: equalized odds gap of encoders that were trained without regard to fairness and given the "
+            "generator, and of controls, such as a generator of random weights. Bar: its interval. Grey: plain "
+            "training."
         ),
         spec=dots(
             rows,
             groups=list(dict.fromkeys(row["group"] for row in rows)),
-            names=names,
+            names=list(dict.fromkeys(row["series"] for row in rows)),
+            quiet=tuple(words(name) for name in QUIET),
             group="setting",
-            series="generator",
+            series="model",
             axis="equalized odds gap (points)",
-            about="Equalized odds gap of other encoders with and without the generator.",
+            about="Equalized odds gap of encoders that were given the generator, and of controls.",
             axis_px=AXIS_PX,
         ),
-        columns={"group": "Setting", "series": "Generator", "measure": "Measure", "value": "Value (%, points)"}
-        | {"range": "Interval", "n": "Sentences"},
-        rows=numbers,
+        columns={"group": "Setting", "series": "Model", "value": "Gap (points)", "range": "Interval"}
+        | {"accuracy": "Accuracy (%)", "n": "Sentences"},
+        rows=rows,
     )
+
+
+def _elsewhere(found: FairBerts) -> dict[str, Fair]:
+    """Return the plain model, then those with a generator that was not trained with them; empty if there are none."""
+    others = found.transfer | found.controls
+    return {name: found.methods[name] for name in QUIET if name in found.methods} | others if others else {}
+
+
+def _said(rate: Interval | None) -> str:
+    return _cell(rate) if rate else ""
 
 
 def _groups(found: Settings) -> Chart | None:
     rows = [
-        {"group": words(setting), "series": words(" ".join(keys)), "value": count, "range": ""}
+        {"group": f"{words(setting)}: {each.groups.get(group, group)}", "series": label, "value": count, "range": ""}
         for setting, each in found
-        for keys, count in counts(_counted(each))
+        for group, sizes in sorted(_counted(each).items())
+        for label, count in (("y = 1", sizes.positives), ("y = 0", sizes.negatives))
     ]
     if not rows:
         return None
@@ -208,18 +239,18 @@ def _groups(found: Settings) -> Chart | None:
         spec=dots(
             rows,
             groups=list(dict.fromkeys(row["group"] for row in rows)),
-            names=list(dict.fromkeys(row["series"] for row in rows)),
-            group="setting",
-            series="group",
+            names=["y = 1", "y = 0"],
+            group="group",
+            series="label",
             axis="test sentences",
             about="Count of test sentences by setting, group and label.",
             axis_px=AXIS_PX,
         ),
-        columns={"group": "Setting", "series": "Group", "value": "Sentences"},
+        columns={"group": "Setting and group", "series": "Label", "value": "Sentences"},
         rows=rows,
     )
 
 
-def _counted(found: FairBerts) -> dict:
+def _counted(found: FairBerts) -> dict[str, Sizes]:
     """Return the counts of the first method: all are tested on the same sentences."""
     return found.methods[min(found.methods, key=method_order)].counts if found.methods else {}

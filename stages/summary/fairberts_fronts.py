@@ -12,7 +12,7 @@ from stages.summary.readings import Interval
 SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right", "triangle-left")
 HEIGHT_PX = 300
 X, Y = "equalized odds gap (points)", "accuracy (%)"
-ONE = "one setting"
+NONE = "none"
 
 
 def charts(found: Settings) -> list[Chart]:
@@ -24,10 +24,10 @@ def charts(found: Settings) -> list[Chart]:
 def _rows(found: FairBerts) -> list[dict]:
     """Return a point for each weight of each method; of a method without weights, its one point."""
     rows = [
-        _point(name, at.accuracy, at.equalized_odds_gap, weight=f"{at.weight:g}")
+        _point(name, at.accuracy, at.equalized_odds_gap, weight=NONE if at.weight is None else f"{at.weight:g}")
         | {"other": _said(at.demographic_parity_gap), "leakage": _said(at.leakage)}
         for name in sorted(found.pareto, key=method_order)
-        for at in sorted(found.pareto[name], key=lambda at: at.weight)
+        for at in sorted(found.pareto[name], key=lambda at: at.weight or 0.0)
         if at.accuracy and at.equalized_odds_gap
     ]
     for name in sorted(found.methods.keys() - found.pareto.keys(), key=method_order):
@@ -35,7 +35,7 @@ def _rows(found: FairBerts) -> list[dict]:
         accuracy, gap = each.utility.get("accuracy"), each.fairness.get(GAP)
         if accuracy and gap:
             other = each.fairness.get("demographic_parity_gap")
-            rows.append(_point(name, accuracy, gap, weight=ONE) | {"other": _said(other), "leakage": ""})
+            rows.append(_point(name, accuracy, gap, weight=NONE) | {"other": _said(other), "leakage": ""})
     best = front([(-row["x"], row["y"]) for row in rows])
     return [row | {"front": place in best} for place, row in enumerate(rows)]
 

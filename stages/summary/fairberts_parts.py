@@ -34,11 +34,12 @@ def methods(found: Settings) -> list[str]:
 
 
 def measures(found: Fair) -> Iterator[tuple[str, str, Interval]]:
-    """Yield part, name and interval of every measure that is defined."""
-    for part in PARTS:
-        for name, rate in getattr(found, part).items():
-            if isinstance(rate, Interval):
-                yield part, name, rate
+    """Yield part, name and interval of every measure that is defined, those under skew last."""
+    parts = {part: getattr(found, part) for part in PARTS}
+    if found.skewed:
+        parts["skewed"] = found.skewed.utility | found.skewed.fairness
+    for part, rates in parts.items():
+        yield from ((part, name, rate) for name, rate in rates.items() if isinstance(rate, Interval))
 
 
 def leaked(found: Fair) -> tuple[str, Interval] | None:

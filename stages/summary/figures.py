@@ -1,5 +1,7 @@
 """Figures as words: rates as per cent, intervals, and names without underscores."""
 
+import unicodedata
+
 MINUS = "\u2212"
 THIN = "\u202f"
 """A narrow space at which no line breaks, between a number and its unit."""
@@ -25,6 +27,10 @@ SPELLED = {
 """Words, and whole names, as the field writes them."""
 LARGEST_BUDGET = 32
 """In 255ths: a budget that is a whole number of them up to this is said so; a larger one, such as 0.3, as it is."""
+UNSEEN = ("Cc", "Cf", "Cs", "Zl", "Zp")
+"""Categories of characters that are not drawn: controls, formats, surrogates, ends of lines and paragraphs."""
+LEFT = frozenset("\n\t\u200c\u200d")
+"""Characters without ink that stay: ends of lines, tabs, and the joiners that some scripts are spelled with."""
 
 
 def percent(rate: float) -> float:
@@ -52,6 +58,8 @@ def number(value: float, name: str, *, bare: bool = False) -> str:
     31.2 % −1.2
     >>> print(number(0.08, "mean_drop").replace(THIN, " "), number(12.5, "snr_db").replace(THIN, " "))
     8.0 points 12.5 dB
+    >>> print(number(0.08, "equalized_odds_gap of plain").replace(THIN, " "))
+    8.0 points
     """
     own = next((ending for ending in UNSCALED if name.endswith(ending)), None)
     text = f"{value if own else 100 * value:.1f}".replace("-", MINUS)
@@ -59,7 +67,7 @@ def number(value: float, name: str, *, bare: bool = False) -> str:
         return text
     if own:
         return f"{text}{THIN}{own[1:].replace('db', 'dB').replace('hz', 'Hz')}"
-    difference = name.split("_")[-1] in DIFFERENCES and "relative" not in name
+    difference = name.partition(" of ")[0].split("_")[-1] in DIFFERENCES and "relative" not in name
     return f"{text}{THIN}{'points' if difference else '%'}"
 
 
@@ -78,8 +86,22 @@ def words(name: str) -> str:
     >>> words("mean_drop"), words("top1"), words("pgd_50"), words("area_linf")
     ('mean drop', 'top-1', 'PGD-50', 'area Linf')
     """
-    spaced = name.replace("_", " ")
+    spaced = inert(name).replace("_", " ")
     return SPELLED.get(spaced) or " ".join(SPELLED.get(part, part) for part in spaced.split(" "))
+
+
+def inert(text: str) -> str:
+    """Spell out characters that no one sees: controls, and marks that turn the direction of what surrounds them.
+
+    >>> inert("a\\u202eb\\x00")
+    'a⟨U+202E⟩b⟨U+0000⟩'
+    """
+    lines = text.replace("\r\n", "\n")
+    return "".join(letter if _shown(letter) else f"⟨U+{ord(letter):04X}⟩" for letter in lines)
+
+
+def _shown(letter: str) -> bool:
+    return letter in LEFT or unicodedata.category(letter) not in UNSEEN
 
 
 def budget(eps: float) -> str:

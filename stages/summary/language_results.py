@@ -1,10 +1,10 @@
 """What S-Eval and fairBERTs leave in their scores, checked as it is read."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from stages.summary.readings import Interval, Score
 from stages.summary.robust_results import Part, read_results
@@ -70,14 +70,21 @@ class Ruling(Part):
 
 
 class SEval(Judged):
-    """The results of one victim."""
+    """The results of one victim; `beside` holds what the other judges make of it, by their names."""
 
     errors: dict[str, int | dict[str, int]] = Field(default_factory=dict)
     sweep: list[Decoded] = Field(default_factory=list)
     languages: dict[str, Maybe] = Field(default_factory=dict)
-    rules: Judged | None = None
+    beside: dict[str, Judged] = Field(default_factory=dict)
     model: Victim = Field(default_factory=Victim)
     verdicts: list[Ruling] = Field(default_factory=list)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _gather(cls, found: dict) -> dict:
+        """A judge's findings stand below its name, beside everything else; they are known by their safety scores."""
+        others = {name: part for name, part in found.items() if isinstance(part, Mapping) and "safety" in part}
+        return found | {"beside": others}
 
 
 class Quality(Part):
@@ -106,20 +113,41 @@ class Judges(Part):
     agreement: dict[str, Maybe] = Field(default_factory=dict)
 
 
-class Fair(Part):
-    """What one method leaves on the test set."""
+class Sizes(Part):
+    """Sentences of one group, by label."""
+
+    positives: int
+    negatives: int
+
+
+class Skewed(Part):
+    """What a model makes of test sentences: here of those whose label tells the group as it did in training."""
 
     utility: dict[str, Maybe]
     fairness: dict[str, Maybe]
-    counterfactual: dict[str, Maybe] = Field(default_factory=dict)
+
+
+class Code(Part):
+    """Bits of the groups' code given the states, and of the code that knows nothing."""
+
+    bits: float
+    uniform: float
+
+
+class Fair(Skewed):
+    """What one model leaves on the test set."""
+
+    counterfactual: dict[str, Maybe | float] = Field(default_factory=dict)
     leakage: dict[str, Maybe | float] = Field(default_factory=dict)
-    counts: dict = Field(default_factory=dict)
+    counts: dict[str, Sizes] = Field(default_factory=dict)
+    description_length: Code | None = None
+    skewed: Skewed | None = None
 
 
 class Weighed(Part):
-    """What one weight of a method leaves on the test set."""
+    """What one weight of a method leaves on the test set; a method may have none."""
 
-    weight: float
+    weight: float | None
     accuracy: Maybe
     equalized_odds_gap: Maybe
     demographic_parity_gap: Maybe = None
@@ -127,11 +155,13 @@ class Weighed(Part):
 
 
 class FairBerts(Part):
-    """The results of one setting: a task and a protected attribute."""
+    """The results of one setting, a task and a protected attribute; `groups` holds the names of the groups."""
 
     methods: dict[str, Fair]
     pareto: dict[str, list[Weighed]] = Field(default_factory=dict)
-    transfer: dict = Field(default_factory=dict)
+    transfer: dict[str, Fair] = Field(default_factory=dict)
+    controls: dict[str, Fair] = Field(default_factory=dict)
+    groups: dict[str, str] = Field(default_factory=dict)
 
 
 def s_eval(score: Score) -> SEval:
@@ -159,22 +189,3 @@ def fairberts(score: Score) -> FairBerts:
         DataError: A key is missing or of another kind.
     """
     return read_results(score, FairBerts)
-
-
-def intervals(found: Mapping[str, object], *above: str) -> Iterator[tuple[tuple[str, ...], Interval]]:
-    """Yield every interval within nested keys, with the keys that lead to it; all else is passed over."""
-    for key, value in found.items():
-        if isinstance(value, Mapping) and {"value", "low", "high", "n"} <= value.keys():
-            if value["value"] is not None:
-                yield (*above, key), Interval.model_validate(value)
-        elif isinstance(value, Mapping):
-            yield from intervals(value, *above, key)
-
-
-def counts(found: Mapping[str, object], *above: str) -> Iterator[tuple[tuple[str, ...], int]]:
-    """Yield every whole number within nested keys, with the keys that lead to it."""
-    for key, value in found.items():
-        if isinstance(value, Mapping):
-            yield from counts(value, *above, str(key))
-        elif isinstance(value, int) and not isinstance(value, bool):
-            yield (*above, str(key)), value

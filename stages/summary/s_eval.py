@@ -9,8 +9,8 @@ from stages.summary.language_results import JUDGES, SEval, s_eval
 from stages.summary.readings import Interval, Score
 from stages.summary.s_eval_parts import (
     MODEL,
-    RULES,
     Victims,
+    by_judge,
     categories,
     defined,
     ranked,
@@ -34,10 +34,9 @@ def table(scores: list[Score]) -> list[dict]:
 
 
 def _rates(found: SEval) -> Iterator[tuple[str, str, str, float | str, Interval]]:
-    for judge, judged in ((MODEL, found), (RULES, found.rules)):
-        if judged:
-            for quantity, parts in QUANTITIES.items():
-                yield from ((judge, quantity, name, "", rate) for name, rate in parts(judged).items())
+    for judge, judged in by_judge(found).items():
+        for quantity, parts in QUANTITIES.items():
+            yield from ((judge, quantity, name, "", rate) for name, rate in parts(judged).items())
     for at in found.sweep:
         if at.safety:
             yield MODEL, "sweep", "", at.temperature, at.safety

@@ -1,6 +1,5 @@
 """S-Eval's records: a few answers of each victim with their verdicts, their text folded away and inert."""
 
-import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import zip_longest
@@ -10,7 +9,7 @@ import pyarrow
 import pyarrow.parquet
 
 from gauntlet.errors import DataError
-from stages.summary.figures import words
+from stages.summary.figures import inert, words
 from stages.summary.language_results import JUDGES, Ruling, s_eval
 from stages.summary.readings import Score
 from stages.summary.s_eval_parts import attack_order
@@ -22,10 +21,6 @@ MOST_LETTERS = 1200
 COLUMNS = ("id", "attack", "decode", "finish", "response")
 GREEDY = "greedy"
 """Beginning of the decode that the verdicts are on, where an answer was drawn in several ways."""
-UNSEEN = ("Cc", "Cf", "Cs", "Zl", "Zp")
-"""Categories of characters that are not drawn: controls, formats, surrogates, ends of lines and paragraphs."""
-LEFT = frozenset("\n\t\u200c\u200d")
-"""Characters without ink that stay: ends of lines, tabs, and the joiners that some scripts are spelled with."""
 
 
 @dataclass(frozen=True)
@@ -78,20 +73,6 @@ class Records:
     place: str
     rows: list[Record]
     left_out: int
-
-
-def inert(text: str) -> str:
-    """Spell out characters that no one sees: controls, and marks that turn the direction of what surrounds them.
-
-    >>> inert("a\\u202eb\\x00")
-    'a⟨U+202E⟩b⟨U+0000⟩'
-    """
-    lines = text.replace("\r\n", "\n")
-    return "".join(letter if _shown(letter) else f"⟨U+{ord(letter):04X}⟩" for letter in lines)
-
-
-def _shown(letter: str) -> bool:
-    return letter in LEFT or unicodedata.category(letter) not in UNSEEN
 
 
 def find_records(answers: Path, attacked: Path, scores: list[Score], *, rows: int) -> list[Records]:

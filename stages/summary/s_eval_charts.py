@@ -4,13 +4,15 @@ from collections.abc import Callable
 
 from stages.summary.charts import Chart, dots
 from stages.summary.figures import THIN, percent, span, words
-from stages.summary.language_results import Judged, SEval, counts
+from stages.summary.language_results import Judged, SEval
 from stages.summary.lines import bands, loudest
 from stages.summary.readings import Interval
 from stages.summary.s_eval_parts import Parts, Victims, defined, order, point, safety, successes
 
 LARGEST_DOT_PX, GROUP_PX, AXIS_PX = 14, 110, 190
 MILLION = 1e6
+MOST_LETTERS = 60
+"""Of a reason why there is no verdict."""
 
 
 def charts(found: Victims) -> list[Chart]:
@@ -55,7 +57,12 @@ def _cell(rate: Interval) -> str:
 
 def _model(found: SEval) -> dict[str, str]:
     """Say which model answered and what came of its answers besides verdicts."""
-    counted = ", ".join(f"{words(' '.join(keys))} {count}" for keys, count in counts(found.errors) if count)
+    troubles = [
+        (kind, what, count)
+        for kind, each in found.errors.items()
+        for what, count in (each if isinstance(each, dict) else {"": each}).items()
+    ]
+    counted = ", ".join(f"{f'{kind} {words(what)[:MOST_LETTERS]}'.strip()} {n}" for kind, what, n in troubles if n)
     return (
         {"parameters": size(found), "weights": found.model.quantisation or ""}
         | {"prompt": "yes" if found.model.system_prompt else "no", "counted": counted or "none"}
@@ -127,7 +134,7 @@ def _sweep(found: Victims) -> Chart | None:
 
 def _languages(found: Victims) -> Chart | None:
     rows = [
-        {"group": language} | point(name, rate)
+        {"group": words(language)} | point(name, rate)
         for name, each in found
         for language, rate in sorted(defined(each.languages).items())
     ]

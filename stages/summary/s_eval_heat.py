@@ -7,7 +7,7 @@ from stages.summary.charts import Chart
 from stages.summary.figures import percent, span, words
 from stages.summary.heat import heat
 from stages.summary.language_results import Judged
-from stages.summary.s_eval_parts import MODEL, RULES, Parts, Victims, categories, order, safety, successes
+from stages.summary.s_eval_parts import Parts, Victims, by_judge, categories, order, safety, successes
 
 
 @dataclass(frozen=True)
@@ -65,8 +65,7 @@ def _chart(found: Victims, view: View, across: list[str]) -> Chart:
         {"row": words(name), "column": words(part), "layer": judge, "value": percent(rate.value), "own": False}
         | {"range": span(rate.low, rate.high), "n": rate.n}
         for name, each in found
-        for judge, judged in ((MODEL, each), (RULES, each.rules))
-        if judged
+        for judge, judged in by_judge(each).items()
         for part, rate in view.parts(judged).items()
     ]
     layers = list(dict.fromkeys(cell["layer"] for cell in cells))

@@ -29,6 +29,12 @@ def _value(rate: Interval | None) -> float:
     return rate.value if rate else -1.0
 
 
+def by_judge(found: SEval) -> dict[str, Judged]:
+    """Return what each judge makes of a victim, the trained one first, then the rules."""
+    others = sorted(found.beside, key=lambda name: (name != RULES, name))
+    return {MODEL: found} | {name: found.beside[name] for name in others}
+
+
 def attack_order(name: str) -> tuple[int, str]:
     """Rank an attack as the paper lists it, those it does not know last."""
     return (ATTACKS.index(name) if name in ATTACKS else len(ATTACKS), name)
@@ -56,9 +62,10 @@ def defined(parts: dict[str, Interval | None]) -> Parts:
 
 
 def order(found: Victims, parts: Callable[[Judged], Parts]) -> list[str]:
-    """Return the parts of all victims by both judges: what sums the others up stands at its end."""
-    judged = [judge for _, each in found for judge in (each, each.rules) if judge]
-    return sorted({part for each in judged for part in parts(each)}, key=_place)
+    """Return the parts of all victims by all judges: what sums the others up stands at its end."""
+    return sorted(
+        {part for _, each in found for judged in by_judge(each).values() for part in parts(judged)}, key=_place
+    )
 
 
 def _place(part: str) -> tuple[int, int, str]:

@@ -49,6 +49,8 @@ def test_methods_stand_baselines_first_with_every_measure_that_is_defined(charts
     assert rows[0]["utility.accuracy"] == "90.0 [88.5, 91.5]"
     assert charts["gaps"].columns["fairness.fped"] == "FPED"
     assert charts["gaps"].columns["leakage.mlp"] == "Leakage: MLP"
+    assert charts["gaps"].columns["skewed.equalized_odds_gap"] == "Skewed: equalized odds gap"
+    assert rows[0]["code"] == "210 of 400"
     assert "fairness.equal_opportunity_gap" not in charts["gaps"].columns
 
 
@@ -60,7 +62,8 @@ def test_a_method_keeps_its_colour_in_every_chart_and_the_plain_one_is_grey(char
 
 def test_front_holds_a_point_for_each_weight_and_those_that_no_other_beats(charts: dict[str, Chart]):
     rows = charts["front-sentiment_gender"].rows
-    assert len(rows) == 3 * 3 + 4
+    assert len(rows) == 3 * 3 + 3
+    assert "CDA" not in {row["kind"] for row in rows}
     assert [row["weight"] for row in rows if row["kind"] == "fairBERTs"] == ["0.1", "1", "5"]
     best = [row for row in rows if row["front"]]
     for row in best:
@@ -82,19 +85,21 @@ def test_flips_transfer_and_groups(charts: dict[str, Chart]):
     flips = {row["series"]: row["value"] for row in charts["flips"].rows if row["group"] == "sentiment gender"}
     assert flips["fairBERTs"] < flips["plain"]
     moved = charts["transfer"].spec["data"]["values"]
-    assert {row["series"] for row in moved} == {"without", "generator", "random generator"}
-    assert {row["measure"] for row in charts["transfer"].rows} == {"accuracy", "equalized odds gap"}
-    counted = {row["series"]: row["value"] for row in charts["groups"].rows}
-    assert counted == {"female positive": 100, "female negative": 98, "male positive": 97, "male negative": 105}
+    assert [row["series"] for row in moved[:4]] == ["plain", "transfer", "transfer random", "shuffled"]
+    assert charts["transfer"].rows[1]["accuracy"] == "90.0 [88.5, 91.5]"
+    counted = {(row["group"], row["series"]): row["value"] for row in charts["groups"].rows}
+    assert counted["toxicity race: male", "y = 1"] == 100
+    assert counted["toxicity race: female", "y = 0"] == 105
 
 
 def test_table_is_tidy(scores: list[Score]):
     rows = fairberts.table(scores)
     assert len({tuple(row) for row in rows}) == 1
     one = [row for row in rows if row["subject"] == "toxicity_race"]
-    assert len(one) == len(METHODS) * (2 + 3 + 2 + 2) + 3 * 3 * 4 + 3 * 2
-    moved = next(row for row in one if row["part"] == "transfer" and row["method"] == "generator")
-    assert (moved["quantity"], moved["value"]) == ("accuracy", 0.9)
+    measures, points = 2 + 3 + 2 + 2, 3 * 3 + 4
+    assert len(one) == len(METHODS) * (measures + 2 + 3) + points * 4 - 1 + 3 * measures
+    moved = next(row for row in one if row["method"] == "transfer_random")
+    assert (moved["part"], moved["quantity"], moved["value"]) == ("utility", "accuracy", 0.9)
 
 
 def test_finding_sets_each_setting_beside_the_plain_one(scores: list[Score]):
@@ -118,7 +123,8 @@ def test_a_missing_group_leaves_the_rest(tmp_path: Path):
         each["counterfactual"] = {"flip_rate": float("nan")}
         each["leakage"] = {"majority": 0.5}
         each["counts"] = {}
-    score["results"] |= {"pareto": {}, "transfer": {}}
+        each["skewed"] = None
+    score["results"] |= {"pareto": {}, "transfer": {}, "controls": {}}
     file.write_text(json.dumps(score))
     scores = read_scores(tmp_path)
     assert fairberts.charts(scores) == []

@@ -57,7 +57,7 @@ def test_victims_stand_by_their_safety_with_scale_and_what_was_not_judged(charts
     assert safest["overall"] == "80.0 [70.0, 90.0] of 18"
     assert plain(safest["parameters"]) == "135 M"
     assert (safest["prompt"], other["prompt"]) == ("yes", "no")
-    assert safest["counted"] == "answers error 1, answers length 12, verdicts 15"
+    assert safest["counted"] == "answers context 1, answers length 12, verdicts no tag 15"
     assert list(charts["safety"].columns)[1:5] == ["overall", *DIMENSIONS]
 
 
@@ -103,6 +103,13 @@ def test_agreement_may_be_below_chance(charts: dict[str, Chart]):
     rows = {row["group"]: row for row in charts["agreement"].rows}
     assert rows["answers"]["value"] == -0.02
     assert rows["answers"]["range"] == "[−0.12, 0.08]"
+
+
+def test_a_further_judge_is_one_more_layer(tmp_path: Path):
+    file = write_s_eval_score(tmp_path, victim="smollm2", safe=0.5)
+    rules = json.loads(file.read_text())["results"]["rules"]
+    chart = next(chart for chart in s_eval.charts(change(file, a_judge=rules)) if chart.name == "s_eval-matrix")
+    assert chart.spec["params"][0]["bind"]["options"] == ["trained judge", "rules", "a_judge"]
 
 
 def test_languages_are_drawn_once_there_are_two(tmp_path: Path):
@@ -161,7 +168,15 @@ def test_where_nothing_was_attacked_and_nothing_judged_the_rest_is_shown(tmp_pat
     file = write_s_eval_score(tmp_path, victim="smollm2", safe=0.5)
     nothing = {"overall": None, "dimensions": {"Cybersecurity": None}, "categories": {}}
     scores = change(
-        file, safety=nothing, attacks={}, attacks_overall=None, adaptive=None, sweep=[], rules=None, verdicts=[]
+        file,
+        safety=nothing,
+        attacks={},
+        attacks_overall=None,
+        adaptive=None,
+        sweep=[],
+        rules=None,
+        languages={},
+        verdicts=[],
     )
     assert [chart.name for chart in s_eval.charts(scores)] == ["s_eval-safety"]
     assert s_eval.finding(scores) == ""

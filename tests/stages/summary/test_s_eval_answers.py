@@ -5,9 +5,10 @@ import pyarrow.parquet
 import pytest
 
 from gauntlet.errors import DataError
+from stages.summary.figures import inert
 from stages.summary.language_results import Ruling
 from stages.summary.readings import read_scores
-from stages.summary.s_eval_answers import MOST_LETTERS, Records, choose, find_records, inert
+from stages.summary.s_eval_answers import MOST_LETTERS, Records, choose, find_records
 from tests.fixtures.language_scores import (
     ATTACKS,
     write_answers,
