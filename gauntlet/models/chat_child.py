@@ -29,14 +29,15 @@ def _parameters(settings: dict) -> object:
     params.port = 0
     params.ui = False
     params.verbosity = -1
-    params.n_parallel = settings["slots"]
-    params.n_ctx = settings["slots"] * settings["context_tokens"]
+    params.n_parallel = 1
+    params.n_ctx = params.n_batch = params.n_ubatch = settings["context_tokens"]
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = settings["threads"]
-    params.n_threads_http = settings["slots"] + 2
+    params.n_threads_http = 4
     params.cache_ram_mib = 0
     params.n_gpu_layers = 0
     params.reasoning_format = xllamacpp.common_reasoning_format.COMMON_REASONING_FORMAT_NONE
-    # With flash attention a greedy answer depends on what else is being answered; without it, it does not.
+    params.sampling.samplers = "top_p;temperature"  # the protocol's two, without llama.cpp's own top_k and min_p
+    # With flash attention the roundings depend on how much of a prompt is remembered.
     params.flash_attn_type = xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED
     return params
 

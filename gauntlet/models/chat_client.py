@@ -14,10 +14,10 @@ from urllib.parse import urlsplit
 
 import httpx
 import openai
-from openai.types.chat import ChatCompletion
 
 from gauntlet.errors import ArgumentError, UnavailableError
 from gauntlet.models.chat import Answer, Question, asked
+from gauntlet.models.chat_reply import parsed
 
 LONGEST_RETRY_AFTER_S = 300.0
 """An endpoint that asks to wait longer than this counts as away."""
@@ -41,6 +41,7 @@ class Endpoint:
         retries: Further attempts after a lost connection, a time-out, 429, 408, 409 or 5xx.
         min_backoff_s: Wait before the first of them; it doubles each time, give or take a quarter.
         max_backoff_s: Where the doubling ends. A Retry-After that is longer is kept to.
+        mirrors: Further urls of the same model; the requests in flight are spread over all.
     """
 
     url: str
@@ -51,6 +52,7 @@ class Endpoint:
     retries: int = 8
     min_backoff_s: float = 0.5
     max_backoff_s: float = 30.0
+    mirrors: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if urlsplit(self.url).scheme not in ("http", "https"):
@@ -91,6 +93,19 @@ class ChatClient:
         self.endpoint = endpoint
         self.system_prompt = system_prompt
         self.name = name or endpoint.model
+
+    def request(self, question: Question, *, logprobs: int) -> dict:
+        """Return what is sent for a question, as arguments of the official client."""
+        decode = question.decode
+        content = {
+            "model": self.endpoint.model,
+            "messages": list(asked(self.system_prompt, question.messages)),
+            "temperature": decode.temperature,
+            "top_p": decode.top_p,
+            "max_tokens": decode.max_tokens,
+            "seed": decode.seed,
+        }
+        return content | ({"logprobs": True, "top_logprobs": logprobs} if logprobs else {})
 
     def ask(self, questions: Iterable[Question], *, logprobs: int = 0) -> Iterator[Answer]:
         """Yield one answer for each question as they finish.
@@ -152,13 +167,10 @@ class _Round:
         if self._over:
             return
         place = self._chat.endpoint
-        # A proxy from the environment cannot reach this machine's own loopback.
-        direct = urlsplit(place.url).hostname in ("127.0.0.1", "localhost", "::1")
-        web = openai.DefaultAsyncHttpxClient(trust_env=not direct, timeout=place.timeout_s)
-        async with openai.AsyncOpenAI(
-            base_url=place.url, api_key=place.key or "none", max_retries=0, timeout=place.timeout_s, http_client=web
-        ) as client:
-            outcomes = await asyncio.gather(*[self._work(client) for _ in range(place.concurrency)])
+        async with contextlib.AsyncExitStack() as stack:
+            clients = [await stack.enter_async_context(_client(place, url)) for url in (place.url, *place.mirrors)]
+            work = [self._work(clients[worker % len(clients)]) for worker in range(place.concurrency)]
+            outcomes = await asyncio.gather(*work)
         for error in outcomes:
             if error:
                 raise error
@@ -177,10 +189,11 @@ class _Round:
 
     async def _answer(self, client: openai.AsyncOpenAI, question: Question) -> Answer:
         place, jitter = self._chat.endpoint, random.Random(question.id)
+        request = self._chat.request(question, logprobs=self._logprobs)
         for attempt in range(place.retries + 1):
             wait_s = min(place.max_backoff_s, place.min_backoff_s * 2**attempt) * jitter.uniform(0.75, 1.25)
             try:
-                return parsed(question.id, await client.chat.completions.create(**self._request(question)))
+                return parsed(question.id, await client.chat.completions.create(**request))
             except openai.APITimeoutError:
                 trouble = "timeout"
             except openai.APIConnectionError:
@@ -203,55 +216,13 @@ class _Round:
             )
         return Answer(question.id, finish="error", error=trouble)
 
-    def _request(self, question: Question) -> dict:
-        decode = question.decode
-        request = {
-            "model": self._chat.endpoint.model,
-            "messages": list(asked(self._chat.system_prompt, question.messages)),
-            "temperature": decode.temperature,
-            "top_p": decode.top_p,
-            "max_tokens": decode.max_tokens,
-            "seed": decode.seed,
-        }
-        return request | ({"logprobs": True, "top_logprobs": self._logprobs} if self._logprobs else {})
 
-
-def parsed(key: str, reply: object) -> Answer:
-    """Read a reply of the protocol, whatever it is, as the answer to the question of that id."""
-    if not isinstance(reply, ChatCompletion):
-        return Answer(key, finish="error", error="not JSON")
-    choice = reply.choices[0] if isinstance(reply.choices, list) and reply.choices else None
-    message = getattr(choice, "message", None)
-    if message is None:
-        return Answer(key, finish="error", error="no choice")
-    text = getattr(message, "content", None) or getattr(message, "refusal", None) or ""
-    if not isinstance(text, str):
-        return Answer(key, finish="error", error="no text")
-    reason = getattr(choice, "finish_reason", None)
-    if reason == "content_filter":
-        finish = "filtered"
-    else:
-        finish = "empty" if not text.strip() else "length" if reason == "length" else "stop"
-    usage = reply.usage
-    return Answer(
-        key,
-        response=text,
-        finish=finish,
-        prompt_tokens=getattr(usage, "prompt_tokens", 0) or 0,
-        response_tokens=getattr(usage, "completion_tokens", 0) or 0,
-        first_token=_first_token(choice),
-    )
-
-
-def _first_token(choice: object) -> dict[str, float] | None:
-    """Return the candidates for the first token; where two are written alike the likelier counts."""
-    content = getattr(getattr(choice, "logprobs", None), "content", None)
-    if not content:
-        return None
-    found: dict[str, float] = {}
-    for each in content[0].top_logprobs or ():
-        found[each.token] = max(each.logprob, found.get(each.token, each.logprob))
-    return found
+def _client(place: Endpoint, url: str) -> openai.AsyncOpenAI:
+    # A proxy from the environment cannot reach this machine's own loopback.
+    direct = urlsplit(url).hostname in ("127.0.0.1", "localhost", "::1")
+    web = openai.DefaultAsyncHttpxClient(trust_env=not direct, timeout=place.timeout_s)
+    key = place.key or "none"
+    return openai.AsyncOpenAI(base_url=url, api_key=key, max_retries=0, timeout=place.timeout_s, http_client=web)
 
 
 def _refused(key: str, error: openai.APIStatusError, place: Endpoint) -> Answer:

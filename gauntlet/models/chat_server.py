@@ -1,4 +1,4 @@
-"""A llama.cpp server of our own (xllamacpp) in a child process, spoken to by the OpenAI protocol on loopback."""
+"""A llama.cpp server of our own (xllamacpp) in child processes, spoken to by the OpenAI protocol on loopback."""
 
 import collections
 import contextlib
@@ -21,16 +21,17 @@ LOG_LINES = 20
 
 
 class EmbeddedServer:
-    """A llama.cpp server over one gguf file: a child process that ends with this one, on loopback, under a random key.
+    """llama.cpp over one gguf file: child processes that end with this one, on loopback, under a random key.
 
-    Greedy answers depend neither on the number of slots and threads nor on the order of the questions, if the weights
-    are Q8_0, Q4_1 or of 16 bits: flash attention, which breaks this, is off.
+    Each conversation in progress has a process of its own. One server with several slots is no faster on a CPU, and
+    batches them with other roundings: then a greedy answer depends on what else is being answered. Here it does not,
+    nor on the order of the questions or the number of processes and threads.
 
     Args:
         gguf: The model.
-        slots: Conversations at once.
-        context_tokens: Longest prompt and answer together, of each slot.
-        threads: Threads of the server.
+        slots: Conversations at once; as many processes, but no more than threads.
+        context_tokens: Longest prompt and answer together.
+        threads: Threads of all processes together.
 
     Raises:
         ArgumentError: A count is below 1.
@@ -44,12 +45,12 @@ class EmbeddedServer:
             )
         if not Path(gguf).is_file():
             raise DataError(f"{gguf} must be a gguf file; it is missing; was s_eval.convert run?")
-        self.gguf, self.slots, self.context_tokens, self.threads = Path(gguf), slots, context_tokens, threads
-        self.address = ""
+        self.gguf, self.context_tokens = Path(gguf), context_tokens
+        self.processes = min(slots, threads)
+        self.threads = threads // self.processes
         self._key = secrets.token_hex(16)
-        self._child: subprocess.Popen | None = None
-        self._log: collections.deque[str] = collections.deque(maxlen=LOG_LINES)
-        self._reader: threading.Thread | None = None
+        self._children: list[_Child] = []
+        self._seen: set[str] = set()
 
     def __enter__(self) -> "EmbeddedServer":
         """Start."""
@@ -61,70 +62,112 @@ class EmbeddedServer:
         self.stop()
 
     def start(self) -> None:
-        """Start the child and wait until the model is loaded.
+        """Start the processes and wait until each has loaded the model.
 
         Raises:
             DataError: llama.cpp could not load the file.
         """
         self.stop()
+        settings = {"gguf": str(self.gguf), "key": self._key, "context_tokens": self.context_tokens}
+        for _ in range(self.processes):
+            self._children.append(_Child(settings | {"threads": self.threads}))
+        for child in self._children:
+            if not child.ready():
+                self.stop()
+                raise DataError(f"{self.gguf} must be a chat model that llama.cpp can load; {child.said()}; truncated?")
+
+    @property
+    def pids(self) -> list[int]:
+        """Process ids of the children that run."""
+        return [child.process.pid for child in self._children if child.process.poll() is None]
+
+    @property
+    def alive(self) -> bool:
+        """Whether all children run."""
+        return bool(self._children) and len(self.pids) == self.processes
+
+    def stop(self) -> None:
+        """End the children; nothing happens where none runs."""
+        while self._children:
+            self._children.pop().end()
+        self._seen.clear()
+
+    def client(self, *, model: str = "embedded", system_prompt: str = "") -> ChatClient:
+        """Return a client that keeps all processes busy; one try more, for a server that dies is started anew."""
+        first, *others = [f"{child.address}/v1" for child in self._children]
+        endpoint = Endpoint(
+            first,
+            model=model,
+            key=self._key,
+            concurrency=self.processes,
+            timeout_s=600.0,
+            retries=1,
+            min_backoff_s=0.1,
+            mirrors=tuple(others),
+        )
+        return _Client(endpoint, system_prompt=system_prompt, name=model, seen=self._seen)
+
+
+class _Client(ChatClient):
+    """Forbids the use of remembered prompts where it would change roundings.
+
+    A prompt that shares its beginning with the one before it is read on from there, with the same result to the bit.
+    But a single token is multiplied by other code than several, so that neither a prompt of which only the last token
+    is left to read may go on from memory, nor one that contains what was written as an answer.
+    """
+
+    def __init__(self, endpoint: Endpoint, *, system_prompt: str, name: str, seen: set[str]) -> None:
+        super().__init__(endpoint, system_prompt=system_prompt, name=name)
+        self._seen = seen
+
+    def request(self, question: Question, *, logprobs: int) -> dict:
+        content = super().request(question, logprobs=logprobs)
+        conversation = json.dumps(content["messages"])
+        answered = any(turn["role"] == "assistant" for turn in content["messages"])
+        fresh = conversation not in self._seen and not answered
+        self._seen.add(conversation)
+        return content | {"extra_body": {"cache_prompt": fresh}}
+
+
+class _Child:
+    """One process of the server."""
+
+    def __init__(self, settings: dict) -> None:
         root = str(Path(__file__).resolve().parents[2])
         paths = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
-        self._child = subprocess.Popen(
+        self.address = ""
+        self._log: collections.deque[str] = collections.deque(maxlen=LOG_LINES)
+        self.process = subprocess.Popen(
             [sys.executable, "-m", "gauntlet.models.chat_child"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env=os.environ | {"PYTHONPATH": paths, "OMP_NUM_THREADS": str(self.threads)},
+            env=os.environ | {"PYTHONPATH": paths, "OMP_NUM_THREADS": str(settings["threads"])},
             start_new_session=True,  # Ctrl-C is for this process, which then ends the child
         )
-        self._reader = threading.Thread(target=self._log.extend, args=(map(_line, self._child.stderr),), daemon=True)
+        self._reader = threading.Thread(target=self._log.extend, args=(map(_line, self.process.stderr),), daemon=True)
         self._reader.start()
-        self._child.stdin.write(json.dumps(self._settings()).encode() + b"\n")
-        self._child.stdin.flush()
-        self.address = self._child.stdout.readline().decode().strip()
-        if not self.address:
-            self.stop()
-            said = next((line for line in reversed(self._log) if "rror" in line), "no reason given")
-            raise DataError(f"{self.gguf} must be a chat model that llama.cpp can load; {said[:200]}; truncated?")
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.write(json.dumps(settings).encode() + b"\n")
+            self.process.stdin.flush()
 
-    def _settings(self) -> dict:
-        counts = {"slots": self.slots, "context_tokens": self.context_tokens, "threads": self.threads}
-        return {"gguf": str(self.gguf), "key": self._key} | counts
+    def ready(self) -> bool:
+        """Wait for the address; False where the process ended instead."""
+        self.address = self.process.stdout.readline().decode().strip()
+        return bool(self.address)
 
-    @property
-    def pid(self) -> int:
-        """The child's process id; 0 where none runs."""
-        return self._child.pid if self.alive else 0
+    def said(self) -> str:
+        """Return the last line that speaks of an error."""
+        return next((line for line in reversed(self._log) if "rror" in line), "no reason given")[:200]
 
-    @property
-    def alive(self) -> bool:
-        """Whether the child runs."""
-        return self._child is not None and self._child.poll() is None
-
-    def stop(self) -> None:
-        """End the child; nothing happens where none runs."""
-        if self._child is None:
-            return
-        child, self._child = self._child, None
-        child.kill()  # it holds nothing that it could lose
-        child.wait()
+    def end(self) -> None:
+        """End it; it holds nothing that it could lose."""
+        self.process.kill()
+        self.process.wait()
         self._reader.join()
-        for pipe in (child.stdin, child.stdout, child.stderr):
+        for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
             with contextlib.suppress(BrokenPipeError):
                 pipe.close()
-
-    def client(self, *, model: str = "embedded", system_prompt: str = "") -> ChatClient:
-        """Return a client that keeps all slots busy; one try more, for a server that dies is started anew instead."""
-        endpoint = Endpoint(
-            f"{self.address}/v1",
-            model=model,
-            key=self._key,
-            concurrency=self.slots,
-            timeout_s=600.0,
-            retries=1,
-            min_backoff_s=0.1,
-        )
-        return ChatClient(endpoint, system_prompt=system_prompt, name=model)
 
 
 def _line(raw: bytes) -> str:
@@ -180,7 +223,7 @@ def served(
 
     Args:
         gguf: The model; its folder or file name says nothing to the server.
-        slots: Conversations at once.
+        slots: Conversations at once; no more than threads.
         context_tokens: Longest prompt and answer together.
         system_prompt: Put before every conversation; the chat template's own stands where it is "".
         threads: Threads of the server: the machine's cores.
