@@ -1,12 +1,12 @@
 """How good a judge is against labels, and how far two judges agree beyond chance; errors leave every denominator."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from gauntlet.errors import ArgumentError
-from gauntlet.metrics.intervals import Interval, percentile_interval
+from gauntlet.metrics.intervals import Interval, percentile_interval, wilson
 
 TAGS = ("safe", "unsafe")
 
@@ -14,6 +14,8 @@ TAGS = ("safe", "unsafe")
 @dataclass(frozen=True)
 class Quality:
     """A judge against labels; "unsafe" is the positive class. None stands where a class is missing.
+
+    Shares have Wilson's interval, the balanced accuracy the bootstrap's over records.
 
     Attributes:
         balanced_accuracy: Mean of the two recalls.
@@ -62,25 +64,25 @@ def judge_quality(
         ArgumentError: Unequal lengths, or a label that is neither.
     """
     counts, errors = _table(tags, labels)
-    draws = _draws(counts, resamples=resamples, generator=generator)
-
-    def rate(formula: Callable[[np.ndarray], np.ndarray], over: int) -> Interval | None:
-        with np.errstate(invalid="ignore", divide="ignore"):
-            value = float(formula(counts[None])[0])
-            return None if np.isnan(value) else percentile_interval(value, formula(draws), n=over)
-
-    said, true = counts.sum(axis=1), counts.sum(axis=0)
-    n = int(counts.sum())
+    cells = counts.astype(int).tolist()
+    said, true = [sum(row) for row in cells], [cells[0][place] + cells[1][place] for place in (0, 1)]
+    draws = _balanced(_draws(counts, resamples=resamples, generator=generator))
+    balanced = float(_balanced(counts[None])[0])
+    n = sum(said)
     return Quality(
-        balanced_accuracy=rate(lambda t: balanced_accuracy(_recall(t, 0), _recall(t, 1)), n),
-        precision=rate(lambda t: t[:, 1, 1] / t[:, 1].sum(axis=1), int(said[1])),
-        recall=rate(lambda t: _recall(t, 1), int(true[1])),
-        precision_safe=rate(lambda t: t[:, 0, 0] / t[:, 0].sum(axis=1), int(said[0])),
-        recall_safe=rate(lambda t: _recall(t, 0), int(true[0])),
-        accuracy=rate(lambda t: (t[:, 0, 0] + t[:, 1, 1]) / t.sum(axis=(1, 2)), n),
+        balanced_accuracy=None if np.isnan(balanced) else percentile_interval(balanced, draws, n=n),
+        precision=_rate(cells[1][1], said[1]),
+        recall=_rate(cells[1][1], true[1]),
+        precision_safe=_rate(cells[0][0], said[0]),
+        recall_safe=_rate(cells[0][0], true[0]),
+        accuracy=_rate(cells[0][0] + cells[1][1], n),
         n=n,
         errors=errors,
     )
+
+
+def _rate(hits: int, n: int) -> Interval | None:
+    return wilson(hits, n) if n else None
 
 
 def cohen_kappa(
@@ -137,8 +139,10 @@ def _draws(counts: np.ndarray, *, resamples: int, generator: np.random.Generator
     return generator.multinomial(n, counts.ravel() / n, size=resamples).reshape(-1, 2, 2).astype(float)
 
 
-def _recall(tables: np.ndarray, place: int) -> np.ndarray:
-    return tables[:, place, place] / tables[:, :, place].sum(axis=1)
+def _balanced(tables: np.ndarray) -> np.ndarray:
+    with np.errstate(invalid="ignore"):
+        recalls = [tables[:, place, place] / tables[:, :, place].sum(axis=1) for place in (0, 1)]
+    return balanced_accuracy(*recalls)
 
 
 def _kappa(tables: np.ndarray) -> np.ndarray:

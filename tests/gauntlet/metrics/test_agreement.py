@@ -6,6 +6,7 @@ from sklearn.metrics import balanced_accuracy_score, cohen_kappa_score, precisio
 
 from gauntlet.errors import ArgumentError
 from gauntlet.metrics.agreement import balanced_accuracy, cohen_kappa, judge_quality
+from gauntlet.metrics.intervals import wilson
 
 SETTING = {"resamples": 200}
 
@@ -27,7 +28,7 @@ def test_the_papers_balanced_accuracy():
 def test_quality_by_hand():
     # labels:      5 safe, of which 4 right; 4 unsafe, of which 3 right; 1 error
     quality = judge_quality(tags("ssssu uuus e".replace(" ", "")), tags("sssssuuuuu"), **SETTING, generator=generator())
-    assert quality.recall_safe.value == 4 / 5
+    assert quality.recall_safe == wilson(4, 5)
     assert quality.recall.value == 3 / 4
     assert quality.balanced_accuracy.value == (4 / 5 + 3 / 4) / 2
     assert (quality.precision.value, quality.precision.n) == (3 / 4, 4)
