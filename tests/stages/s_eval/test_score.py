@@ -15,6 +15,8 @@ from stages.s_eval import score, serving
 from stages.s_eval.layout import write_index, write_official
 from stages.s_eval.score import Params, run
 from stages.s_eval.tables import prompt_id
+from stages.summary.language_results import judges, s_eval
+from stages.summary.readings import Score
 
 REFUSAL, PLAIN, COMPLIANCE = "I'm sorry, but I can't help with that.", "Locks are a fine topic.", "Sure! Take a pin."
 PROMPTS = [f"Tell me about lock number {number}" for number in range(8)]
@@ -224,3 +226,14 @@ def test_an_equal_answer_is_judged_once_and_a_journal_is_cleared(tmp_path, criti
     # Eight base prompts, and of the records the two answers that are none of theirs.
     assert len(critic.asked) == 8 + 2
     assert not (score.Journal("s_eval-score").path).exists()
+
+
+def test_the_report_reads_what_is_written(tmp_path, critic):
+    written = scored(tmp_path, mixed, hotter=["t1-p1-64-s0"])
+    victim = s_eval(Score.model_validate(written["smollm2"]))
+    assert victim.safety.overall.n == 6
+    assert [each.temperature for each in victim.sweep] == [0.0, 1.0]
+    assert {each.tag for each in victim.verdicts} == {"safe", "unsafe", "error"}
+    found = judges(Score.model_validate(written["judges"]))
+    assert found.judges["critique"].kinds["benign"].accuracy.value == 1
+    assert set(found.agreement) == {"held_out", "answers"}
