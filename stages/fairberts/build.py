@@ -1,7 +1,8 @@
 """Corpora for fairness: sentences in frames that name a group, with a known dependence of label and group.
 
 A row names one attribute: gender by nouns and pronouns, race by names. No sentence, review, frame or template stands in
-two splits; names and adjectives do. In `train` and `test_skewed` the label hangs on the group, in the others not.
+two splits; names and adjectives do. In `train` and `test_skewed` the label hangs on the group; in the others every
+excerpt stands once for each group, so that a classifier that does not look at who is named has next to no gap.
 A sentence of a review has the review's label, an excerpt its sentence's: what is hard to tell is where bias shows.
 """
 
@@ -158,7 +159,7 @@ def _made_rows(params: Params, task: str, *, texts: Path, casts: Sequence[Cast])
     rows: list[dict] = []
     for number, cast in enumerate(casts):
         for place, (split, drawn_from) in enumerate([*((split, split) for split in DEALT), (SKEWED, "test")]):
-            skew = params.skew if split in ("train", SKEWED) else 0.5
+            skew = params.skew if split in ("train", SKEWED) else None
             rows += framed_rows(
                 contents[drawn_from],
                 FRAMES[drawn_from],

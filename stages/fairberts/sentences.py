@@ -11,7 +11,7 @@ from gauntlet.sentences import rank
 from gauntlet.shifts.identity import Identity
 
 TRIES = 50
-"""Draws of frame, person and excerpt before a row that would stand twice is an error."""
+"""Draws of frame and person before a row that would stand twice is an error."""
 
 
 @dataclass(frozen=True)
@@ -49,13 +49,14 @@ class Wish:
     Attributes:
         split: Its name.
         rows: Half of each label.
-        skew: P(y = 1 | z = 1) = P(y = 0 | z = 0), in [0, 1]; 0.5 is none.
+        skew: P(y = 1 | z = 1) = P(y = 0 | z = 0), in [0, 1]; None for pairs: every excerpt once for each group, so
+            that groups differ by who is named and by the frame alone.
         words: Least and most words of an excerpt.
     """
 
     split: str
     rows: int
-    skew: float
+    skew: float | None
     words: tuple[int, int]
 
 
@@ -90,31 +91,38 @@ def framed_rows(
         usable = [one for one in contents if one.y == y and len(cast.identity.groups(one.text)) < 2]
         if not usable:
             raise DataError(f"{task}, {wish.split}: sentences of label {y} must be there; none is; too small a share?")
-        count = wish.rows // 2
-        ones = round(count * (wish.skew if y else 1 - wish.skew))
-        groups = generator.permutation(np.arange(count) < ones).astype(int)
-        for place, group in enumerate(groups):
-            content = usable[place % len(usable)]
-            row = _row(content, frames, group=int(group), cast=cast, words=wish.words, generator=generator, seen=seen)
+        for place, group in enumerate(_groups(y, wish, generator=generator)):
+            if wish.skew is not None or group == 0:
+                content = usable[(place if wish.skew is not None else place // 2) % len(usable)]
+                said = content.text if content.whole else excerpt(content.text, words=wish.words, generator=generator)
+            row = _row(content, said, frames, group=group, cast=cast, generator=generator, seen=seen)
             number = f"{task}-{cast.attribute}-{wish.split}-{len(rows):05d}"
             rows.append({"id": number, "split": wish.split} | row)
     return rows
 
 
+def _groups(y: int, wish: Wish, *, generator: np.random.Generator) -> list[int]:
+    """Return the groups of the rows of one label: in turn, or the share that is asked for in random order."""
+    count = wish.rows // 2
+    if wish.skew is None:
+        return [place % 2 for place in range(count)]
+    ones = round(count * (wish.skew if y else 1 - wish.skew))
+    return generator.permutation(np.arange(count) < ones).astype(int).tolist()
+
+
 def _row(
     content: Content,
+    said: str,
     frames: Sequence[str],
     *,
     group: int,
     cast: Cast,
-    words: tuple[int, int],
     generator: np.random.Generator,
     seen: set[str],
 ) -> dict:
     for _ in range(TRIES):
         frame = int(generator.integers(len(frames)))
         person = cast.people[generator.integers(len(cast.people))]
-        said = content.text if content.whole else excerpt(content.text, words=words, generator=generator)
         filled = frames[frame].format(text=said, person=person, Person=person[0].upper() + person[1:])
         text = cast.identity.assign(filled[0].upper() + filled[1:], group)
         if text not in seen:
@@ -164,15 +172,21 @@ def deal_units(
 
 
 def interleaved(first: Sequence[Content], second: Sequence[Content], *, share: float, rows: int) -> list[Content]:
-    """Return contents for `rows` rows of each label, `share` of them from `second`, each as often as its turn comes."""
+    """Return contents for `rows` rows of each label, every so many from `second`, each as often as its turn comes.
+
+    Args:
+        first: Both labels.
+        second: Both labels; where either has none of a label, the other fills in.
+        share: Of `second`, in [0, 1], also among the first few.
+        rows: Of each label.
+    """
     mixed: list[Content] = []
     for y in (0, 1):
         own = [[one for one in contents if one.y == y] for contents in (first, second)]
-        count = round(share * rows) if own[0] else rows
-        taken = (rows - count, count) if own[1] else (rows, 0)
-        mixed += [
-            contents[place % len(contents)]
-            for contents, wanted in zip(own, taken, strict=True)
-            for place in range(wanted)
-        ]
+        turns = np.diff(np.floor(share * np.arange(rows + 1))).astype(int).tolist()
+        used = [0, 0]
+        for turn in turns:
+            there = turn if own[turn] else 1 - turn
+            mixed.append(own[there][used[there] % len(own[there])])
+            used[there] += 1
     return mixed

@@ -43,10 +43,18 @@ def test_a_sentence_that_names_somebody_turns_to_the_rows_group():
     named = [Content(f"the queen ate loaf {place} of bread", place % 2, "here") for place in range(40)]
     both = [Content(f"the king and the queen ate loaf {place}", place % 2, "here") for place in range(40)]
     made = framed_rows(
-        named + both, ["{Person}: {text}"], cast=CAST, wish=Wish("test", 40, 0.5, (7, 9)), task="t", generator=dice()
+        named + both, ["{Person}: {text}"], cast=CAST, wish=Wish("test", 40, None, (7, 9)), task="t", generator=dice()
     )
     assert all(GENDER.groups(row["text"]) == {row["gender"]} for row in made)
     assert not any("and the" in row["text"] for row in made)
+
+
+def test_pairs_hold_every_excerpt_once_for_each_group():
+    made = rows(skew=None, frames=["{Person}| {text}"])
+    said = [row["text"].split("| ")[1] for row in made]
+    assert said[::2] == said[1::2]
+    assert [row["gender"] for row in made] == [0, 1] * 50
+    assert sum(row["y"] for row in made) == 50
 
 
 def test_too_few_sentences_to_differ_and_none_at_all():
