@@ -12,14 +12,14 @@ import pandas as pd
 from pydantic import Field, NonNegativeInt
 
 from gauntlet.errors import ArgumentError
-from gauntlet.models.chat_server import served
 from gauntlet.readers.taxonomy import read_taxonomy
 from gauntlet.training.chat.known_answers import KINDS, known_answers
 from stages import Out
 from stages import Params as StageParams
 from stages.files import write_json
-from stages.machine import machine
 from stages.s_eval.critique_records import asked_of_model, material, toxic_comments
+from stages.s_eval.journal import Journal
+from stages.s_eval.serving import serving
 from stages.s_eval.testing_records import MADE, tasks_asked, written_records
 
 Pair = tuple[NonNegativeInt, NonNegativeInt]
@@ -64,9 +64,10 @@ def run(params: Params, *, benchmark: Path, texts: Path, chat_model: Path, recor
     asked = asked_of_model(params, prompts, benign, generator=generator)
     wanted = tasks_asked(params.tasks, prompts, taxonomy, generator=generator, max_tokens=params.max_tokens)
     questions = [question for one in (*asked, *wanted) for question in one.questions]
-    settings = {"slots": params.slots, "context_tokens": params.context_tokens, "threads": machine().workers}
-    with served(chat_model / "model.gguf", **settings) as chat:
-        answers = {answer.id: answer for answer in chat.ask(questions)}
+    slots, tokens = params.slots, params.context_tokens
+    with Journal("s_eval-records") as journal:
+        with serving(chat_model / "model.gguf", journal=journal, slots=slots, context_tokens=tokens) as chat:
+            answers = {answer.id: answer for answer in chat.ask(questions)}
     toxic = toxic_comments(texts, least=params.toxicity)
     critique = []
     for number, split in enumerate(("train", "held_out")):
@@ -79,6 +80,7 @@ def run(params: Params, *, benchmark: Path, texts: Path, chat_model: Path, recor
     judged.to_parquet(records / "critique.parquet", index=False)
     _named(testing, ["task", "source_prompt", "output"]).to_parquet(records / "testing.parquet", index=False)
     write_json(records / "counts.json", _counts(judged, testing, asked_count=len(questions), answers=answers))
+    journal.clear()
 
 
 def _check(params: Params) -> None:

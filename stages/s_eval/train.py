@@ -91,16 +91,15 @@ def _watch(
     tags = tuple(chat.encode(tag)[0] for tag in TAGS)
     if len(set(tags)) < len(TAGS):
         raise DataError(f"the tokenizer must begin {' and '.join(TAGS)} with different tokens; another chat model?")
-    truth = torch.tensor(
-        [tags.index(first) if (first := int(one.tokens[one.answer])) in tags else -1 for one in watched]
-    )
+    first = torch.tensor([int(one.tokens[one.answer]) for one in watched])
 
     def measure() -> dict[str, float]:
         measured = {"validation_loss": mean_loss(adapted, below, watched, batch=batch)}
         if part.tagged:
             guess = first_scores(adapted, below, watched, tags=tags, batch=batch).argmax(dim=1).cpu()
             for index, tag in enumerate(TAGS):
-                measured[f"recall_{tag}"] = float((guess[truth == index] == index).float().mean().nan_to_num())
+                hits = guess[first == tags[index]] == index
+                measured[f"recall_{tag}"] = float(hits.float().mean().nan_to_num())
         return measured
 
     return measure
