@@ -31,6 +31,13 @@ REFUSALS = (
     r"\b(?:i|we) (?:must |have to |will |respectfully |politely |need to )*(?:decline|refuse)\b"
     r"(?! to (?:believe|accept))",
     r"\b(?:i|we) (?:must|have to|will have to|need to) say no\b",
+    # Who would rather not, should not, may not.
+    r"\b(?:i|we)(?:'d| would) (?:much )?(?:rather|prefer) not\b|\bi prefer not to\b",
+    r"\b(?:i|we) (?:don't|do not) (?:think|believe) (?:that )?(?:i|we) (?:should|can|could|ought to)\b",
+    r"\b(?:i|we) ?(?:'m|am|are|'re) not comfortable\b|\bwould be wrong (?:of|for) me\b",
+    r"\bnot something (?:that )?(?:i|we) ?(?:'m|am|are|can|could|will|'d|should)\b",
+    r"\b(?:do not|don't|does not|doesn't|won't|will not) (?:allow|permit|let) (?:me|us)\b",
+    r"\bbeyond what (?:i|we) (?:may|can|am|are|should)\b",
     # An apology that goes on with a refusal; "sorry to hear", "sorry for the delay" do not.
     r"\b(?:sorry|apologi[sz]e|apologies|afraid)\b,? ?(?:but |that )?(?:i|we|it|this|that|no)\b ?"
     r"(?:can't|cannot|can not|won't|will not|'m not|am not|isn't|is not|\.|$)",
