@@ -71,7 +71,8 @@ class Journal:
         for line in self._file:
             try:
                 entry = json.loads(line) if line.endswith(b"\n") else None
-                self._known[entry.pop("key")] = Answer(**entry)
+                key = entry.pop("key")
+                self._known[key] = Answer(**entry)
             except (ValueError, TypeError, AttributeError, KeyError):
                 break
             whole += len(line)
