@@ -1,4 +1,8 @@
-"""What is added to a sentence state so that it no longer tells of a group, and who tries to tell it all the same."""
+"""What is added to a sentence state so that it no longer tells of a group, and who tries to tell it all the same.
+
+The last layer of every generator also reads the sentence state itself: a generator narrower than the state could not
+take a direction out of it otherwise.
+"""
 
 from collections.abc import Callable
 
@@ -22,11 +26,11 @@ class MlpGenerator(nn.Module):
     def __init__(self, width: int, *, hidden: int = 256) -> None:
         super().__init__()
         self.inside = nn.Linear(2 * width, hidden)
-        self.outside = zero(nn.Linear(hidden, width))
+        self.outside = zero(nn.Linear(hidden + width, width))
 
     def forward(self, states: States, plain: Tensor) -> Tensor:
         """Return the perturbation, [B, D]."""
-        return self.outside(functional.gelu(self.inside(torch.cat([mean(states), plain], 1))))
+        return self.outside(torch.cat([functional.gelu(self.inside(torch.cat([mean(states), plain], 1))), plain], 1))
 
 
 class AttentionGenerator(nn.Module):
@@ -48,14 +52,15 @@ class AttentionGenerator(nn.Module):
         )
         self.queries = nn.Linear(hidden, heads, bias=False)
         self.inside = nn.Linear(heads * hidden + width, 2 * hidden)
-        self.outside = zero(nn.Linear(2 * hidden, width))
+        self.outside = zero(nn.Linear(2 * hidden + width, width))
 
     def forward(self, states: States, plain: Tensor) -> Tensor:
         """Return the perturbation, [B, D]."""
         tokens = self.block(self.down(states.values), src_key_padding_mask=~states.mask)
         weights = self.queries(tokens).masked_fill(~states.mask[..., None], -torch.inf).softmax(1)
         pooled = (weights.transpose(1, 2) @ tokens).flatten(1)
-        return self.outside(functional.gelu(self.inside(torch.cat([pooled, plain], 1))))
+        inside = functional.gelu(self.inside(torch.cat([pooled, plain], 1)))
+        return self.outside(torch.cat([inside, plain], 1))
 
 
 class GruGenerator(nn.Module):
@@ -131,20 +136,38 @@ class Discriminator(nn.Module):
         groups: Z.
         labels: Number of labels of a discriminator on (state, label), equalised odds' adversary; 0 for the state alone.
         dropout: Share of units dropped.
+        noise: Standard deviation of what is added to the scaled state while it trains: a discriminator that is sure of
+            every row has no slope left to learn from.
     """
 
-    def __init__(self, width: int, *, groups: int = 2, labels: int = 0, dropout: float = 0.1) -> None:
+    def __init__(
+        self, width: int, *, groups: int = 2, labels: int = 0, dropout: float = 0.1, noise: float = 0.0
+    ) -> None:
         super().__init__()
-        self.labels = labels
+        self.labels, self.noise = labels, noise
         # Directions in which the states hardly vary tell the group too: without a common scale they stay unseen.
+        self.register_buffer("turn", torch.eye(width))
         self.scale = nn.BatchNorm1d(width, affine=False)
         self.inside = nn.Linear(width + labels, width)
         self.dropout = nn.Dropout(dropout)
         self.outside = nn.Linear(width, groups)
 
+    @torch.no_grad()
+    def whiten(self, states: Tensor, *, ridge: float = 1e-3) -> None:
+        """Look along the principal directions of some states [N, D], the small ones enlarged, from now on.
+
+        Args:
+            states: As they are before anything is taken out of them.
+            ridge: Share of the mean variance that is added to each direction's, at least 0.
+        """
+        variances, directions = torch.linalg.eigh(torch.cov(states.T))
+        self.turn.copy_(directions / (variances.clamp_min(0) + ridge * variances.mean()).sqrt())
+
     def forward(self, state: Tensor, y: Tensor) -> Tensor:
         """Return logits of the group, [B, Z], from states [B, D] and labels int64 [B]."""
-        state = self.scale(state)
+        state = self.scale(state @ self.turn)
+        if self.noise:
+            state = state + self.noise * torch.randn_like(state)
         if self.labels:
             state = torch.cat([state, functional.one_hot(y, self.labels).to(state)], 1)
         return self.outside(self.dropout(functional.gelu(self.inside(state))))

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from gauntlet.errors import ArgumentError
-from gauntlet.models.sentence_encoder import SentenceClassifier
+from gauntlet.models.sentence_encoder import SentenceClassifier, predictions
 from gauntlet.training.fairberts.methods import METHODS, TURNS, Adversaries, Known, Setting, known
 from gauntlet.training.fairberts.rows import Rows
 from gauntlet.training.state import finite, lend
@@ -79,9 +79,15 @@ def train_classifier(
         raise ArgumentError(f"the method must be one of {', '.join(METHODS)}; got {method!r}; misspelt?")
     with lend(generator, device="cpu"):
         adversaries = Adversaries(model.head.in_features, setting)
+    if method in TURNS and setting.whitened:
+        begin = predictions(model, rows.states).states
+        for each in adversaries:
+            each.whiten(begin)
     groups = parameter_groups(model, lr=lr, head_lr=head_lr, setting=setting)
     optimizer = torch.optim.AdamW(groups, weight_decay=weight_decay, fused=True)
-    against = torch.optim.AdamW(adversaries.parameters(), lr=setting.adversary_lr, weight_decay=0.0, fused=True)
+    against = torch.optim.AdamW(
+        adversaries.parameters(), lr=setting.adversary_lr, weight_decay=setting.adversary_decay, fused=True
+    )
     steps = max(1, epochs * -(-len(rows.y) // batch))
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: max(0.0, 1 - step / steps))
     memory = Memory(setting.memory)

@@ -29,10 +29,15 @@ class Setting:
         beta: Of the classifier's answers kept.
         adversary_steps: k_D, of each discriminator a step of the classifier, at least 1.
         adversary_lr: Of the discriminators.
+        adversary_noise: On their scaled input, in standard deviations.
+        adversary_decay: AdamW's, of their weights.
         memory: Rows of detached states that the discriminators draw their steps from: the newest.
         labelled: Also a discriminator on (state, label), equalised odds' adversary.
         balanced: Discriminators see rows weighted so that label and group are independent. Without it an honest
             label tells the group in skewed data, and erasing the group erases the label.
+        balanced_labels: fairBERTs' and the adversarial baseline's label loss is weighted in the same way; without it
+            the label loss of skewed data goes on asking for the group.
+        whitened: Discriminators look along the principal directions of the states as they were at the begin.
         generator: A key of GENERATORS.
         hidden: Units inside the generator.
         lr_generator: Of the generator.
@@ -50,9 +55,13 @@ class Setting:
     beta: float = 0.0
     adversary_steps: int = 5
     adversary_lr: float = 1e-3
+    adversary_noise: float = 0.0
+    adversary_decay: float = 0.0
     memory: int = 1024
     labelled: bool = True
     balanced: bool = True
+    balanced_labels: bool = True
+    whitened: bool = True
     generator: str = "attention"
     hidden: int = 128
     lr_generator: float = 1e-3
@@ -60,7 +69,16 @@ class Setting:
     precision: str = "float32"
 
     def __post_init__(self) -> None:
-        for name in ("weight", "alpha", "mu", "beta", "adversary_lr", "lr_generator"):
+        for name in (
+            "weight",
+            "alpha",
+            "mu",
+            "beta",
+            "adversary_lr",
+            "adversary_noise",
+            "adversary_decay",
+            "lr_generator",
+        ):
             if not (value := getattr(self, name)) >= 0:
                 raise ArgumentError(f"{name} must be at least 0; got {value:g}")
         for name in ("adversary_steps", "memory", "hidden"):
@@ -89,7 +107,8 @@ class Adversaries(nn.ModuleList):
     """The discriminators of a run: on the state, and on (state, label) where the setting asks for it."""
 
     def __init__(self, width: int, setting: Setting) -> None:
-        super().__init__(Discriminator(width, labels=labels) for labels in ((0, 2) if setting.labelled else (0,)))
+        kinds = (0, 2) if setting.labelled else (0,)
+        super().__init__(Discriminator(width, labels=labels, noise=setting.adversary_noise) for labels in kinds)
 
     def loss(self, state: Tensor, rows: "Known") -> Tensor:
         """Return the sum of their cross-entropies."""
@@ -107,6 +126,12 @@ class Known(NamedTuple):
 def known(rows: Rows, setting: Setting) -> Known:
     """Return what the discriminators are told."""
     return Known(rows.y, rows.z, rows.weights if setting.balanced else torch.ones_like(rows.weights))
+
+
+def label_loss(logits: Tensor, rows: Rows, setting: Setting) -> Tensor:
+    """Return the cross-entropy of the label, weighted where the setting asks for it."""
+    each = functional.cross_entropy(logits, rows.y, reduction="none")
+    return (each * rows.weights).mean() if setting.balanced_labels else each.mean()
 
 
 class Step(NamedTuple):
@@ -146,7 +171,7 @@ def cda(model: SentenceClassifier, rows: Rows, setting: Setting, *, adversaries:
 def adversarial(model: SentenceClassifier, rows: Rows, setting: Setting, *, adversaries: Adversaries) -> Step:
     """Train the label and, through a reversed gradient, against the group; the discriminators learn in their turns."""
     seen = see(model, rows.states, setting)
-    loss = functional.cross_entropy(seen.logits, rows.y)
+    loss = label_loss(seen.logits, rows, setting)
     against = adversaries.loss(reverse(seen.state, setting.weight), known(rows, setting))
     return Step(loss + against, seen.state.detach())
 
@@ -156,9 +181,7 @@ def fairberts(model: SentenceClassifier, rows: Rows, setting: Setting, *, advers
     seen = see(model, rows.states, setting)
     erase = ERASURES[setting.erasure]
     erased = sum(erase(each(seen.state, rows.y), rows.z, alpha=setting.alpha) for each in adversaries)
-    loss = (
-        functional.cross_entropy(seen.logits, rows.y) + setting.weight * erased + setting.mu * effort(seen.perturbation)
-    )
+    loss = label_loss(seen.logits, rows, setting) + setting.weight * erased + setting.mu * effort(seen.perturbation)
     if setting.beta:
         loss = loss + setting.beta * kept_meaning(seen.logits, model.head(seen.plain))
     return Step(loss, seen.state.detach())
