@@ -65,3 +65,27 @@ def test_an_archive_without_a_model(tmp_path):
     tar = write_archive(tmp_path / "b.tar", {"README": b"nothing"})
     with pytest.raises(DataError, match=r"one \.gguf file; it holds 0"):
         run(Params(), weights=tar, chat_model=tmp_path / "out")
+
+
+@pytest.mark.slow
+def test_the_real_model_is_what_transformers_reads_from_the_four_bits(tmp_path):
+    from pathlib import Path
+
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    from gauntlet.readers.archives import members
+
+    tar = Path(__file__).parents[3] / "data/raw/smollm2.tar"
+    if not tar.exists():
+        pytest.skip("data/raw/smollm2.tar is not here")
+    packed = next(members(tar, "*.gguf"))
+    (tmp_path / "four").mkdir()
+    (tmp_path / "four/model.gguf").write_bytes(packed.data)
+    theirs = AutoModelForCausalLM.from_pretrained(tmp_path / "four", gguf_file="model.gguf", dtype=torch.bfloat16)
+    words = AutoTokenizer.from_pretrained(tmp_path / "four", gguf_file="model.gguf")
+    run(Params(), weights=tar, chat_model=tmp_path / "out")
+    ours = AutoModelForCausalLM.from_pretrained(tmp_path / "out", dtype=torch.bfloat16)
+    state = ours.state_dict()
+    assert all(torch.equal(state[name], weight) for name, weight in theirs.state_dict().items())
+    text = "<|im_start|>user\nHéllo, it's a loaf of bread\n\n  and 你好"  # without digits: theirs does not split them
+    assert AutoTokenizer.from_pretrained(tmp_path / "out")(text)["input_ids"] == words(text)["input_ids"]
