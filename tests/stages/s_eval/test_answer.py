@@ -93,7 +93,7 @@ def test_whatever_comes_is_a_row_and_counted(place):
     with stub(lambda request, before: bad[int(request["messages"][-1]["content"][-2]) % 4]) as victim:
         table, counts = run(place, victim.url)
     assert len(table) == 11
-    assert counts["errors"] == {"not JSON": 5, "context": 1}
+    assert counts["errors"] == {"not JSON": 4, "context": 1}
     assert set(counts["finish"]) == {"error", "empty", "filtered"}
     assert sum(counts["finish"].values()) == 11
 
