@@ -145,9 +145,9 @@ class Discriminator(nn.Module):
     ) -> None:
         super().__init__()
         self.labels, self.noise = labels, noise
-        # Directions in which the states hardly vary tell the group too: without a common scale they stay unseen.
+        # The scale of the begin: one that follows the states would undo whatever a generator takes out of them.
         self.register_buffer("turn", torch.eye(width))
-        self.scale = nn.BatchNorm1d(width, affine=False)
+        self.register_buffer("middle", torch.zeros(width))
         self.inside = nn.Linear(width + labels, width)
         self.dropout = nn.Dropout(dropout)
         self.outside = nn.Linear(width, groups)
@@ -160,12 +160,13 @@ class Discriminator(nn.Module):
             states: As they are before anything is taken out of them.
             ridge: Share of the mean variance that is added to each direction's, at least 0.
         """
+        self.middle.copy_(states.mean(0))
         variances, directions = torch.linalg.eigh(torch.cov(states.T))
         self.turn.copy_(directions / (variances.clamp_min(0) + ridge * variances.mean()).sqrt())
 
     def forward(self, state: Tensor, y: Tensor) -> Tensor:
         """Return logits of the group, [B, Z], from states [B, D] and labels int64 [B]."""
-        state = self.scale(state @ self.turn)
+        state = (state - self.middle) @ self.turn
         if self.noise:
             state = state + self.noise * torch.randn_like(state)
         if self.labels:
