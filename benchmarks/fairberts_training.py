@@ -37,8 +37,9 @@ def measured(model: SentenceClassifier, *, test: Rows, probe: Rows) -> tuple[flo
     told = leakage(
         shown.states.numpy(),
         probe.z.numpy(),
-        tested=said.states.numpy(),
-        truth=test.z.numpy(),
+        test_states=said.states.numpy(),
+        test_z=test.z.numpy(),
+        seed=0,
         probes=["logistic", "mlp"],
     )
     probes = [told.probes[name].value for name in ("logistic", "mlp")]
