@@ -23,7 +23,8 @@ def write_merged(folder: Path, adapted: Adapted, chat_model: Path, *, history: l
     folder.mkdir(parents=True)
     adapter = folder / "adapter"
     adapted.peft.peft_config["default"].base_model_name_or_path = chat_model.name
-    adapted.peft.save_pretrained(adapter)
+    # Without being told, peft asks the network whether the vocabulary has changed.
+    adapted.peft.save_pretrained(adapter, save_embedding_layers=False)
     (adapter / "README.md").unlink(missing_ok=True)
     # The sum is rounded once, to eight bits, and not to bfloat16 before.
     model = adapted.peft.float().merge_and_unload()
