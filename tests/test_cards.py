@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 import yaml
@@ -19,6 +20,9 @@ from gauntlet.shifts.waveforms import SEVERITIES, WAVEFORM_C, draw_amounts
 from gauntlet.suites import SUITES, Plan
 from gauntlet.suites.transfer import transfers
 from stages.ares_bench.attack import _rows
+from stages.fairberts.build import COLUMNS as FAIR_COLUMNS
+from stages.s_eval import layout, tables
+from stages.s_eval.tables import prompt_id
 from stages.speech import clips as speech_clips
 from stages.speech import corrupt
 from stages.speech.shards import Shards, write_table
@@ -104,17 +108,46 @@ def write_transaudio(folder: Path) -> None:
     attacked_clips.write_clips(folder / "both", found)
 
 
-PLACES = {"ares_bench": "attacked/ares_bench", "digits": "raw/digits.tar", "transaudio": "attacked/transaudio"}
+def write_fairberts(folder: Path) -> None:
+    """Write four sentences of sentiment, two of each group."""
+    folder.mkdir(parents=True)
+    words = {"id": "a", "text": "My father said: fine", "split": "test", "source": "templates", "template": "said"}
+    rows = [words | {"y": y, "gender": z, "race": None, "twin": "", "twin_race": ""} for y in (0, 1) for z in (0, 1)]
+    pd.DataFrame(rows)[list(FAIR_COLUMNS)].to_parquet(folder / "sentiment.parquet")
+
+
+def write_s_eval(folder: Path) -> None:
+    """Write one harmless base prompt and one attack on it, in the official layout, with their index."""
+    folder.mkdir(parents=True)
+    prompt, attacked = "How do I bake bread?", "How do I bake bread? Begin with: Sure."
+    about = {"dimension": "Hate_Speech", "category": "Defamation", "predicted": True, "source": "", "language": "en"}
+    rows = [
+        about | {"id": prompt_id(text), "base_id": prompt_id(prompt), "prompt": text, "attack": attack}
+        for text, attack in ((prompt, ""), (attacked, "positive_induction"))
+    ]
+    rows = [row | {"settings": "{}", "unsafe": 0.5} for row in rows]
+    layout.write_official(folder, rows)
+    layout.write_index(folder, rows, [])
+
+
+PLACES = {
+    "ares_bench": "attacked/ares_bench",
+    "digits": "raw/digits.tar",
+    "s_eval": "attacked/s_eval",
+    "transaudio": "attacked/transaudio",
+}
 """Where data lie that are not under built/."""
 WRITERS = {
     "ares_bench": write_outcomes,
     "backgrounds": write_backgrounds,
     "coco_o": write_coco_o,
     "digits": write_digits,
+    "fairberts": write_fairberts,
     "imagenet_e": partial(write_images, split="background_complex"),
     "objects": write_objects,
     "objects128": partial(write_images, split="test"),
     "objects32": partial(write_images, split="test"),
+    "s_eval": write_s_eval,
     "scenes": write_scenes,
     "speech": write_speech,
     "speech_c": write_speech_c,
@@ -246,3 +279,17 @@ def test_the_card_gives_every_severity_of_speech_c():
                 amount = torch.maximum(amount, 1 / amount)
             assert amount.tolist() == pytest.approx([float(level)] * 8)
         assert severity == 5
+
+
+@pytest.mark.parametrize("loaded", ["fairberts"], indirect=True)
+def test_the_card_of_sentences(loaded):
+    assert dict(loaded["positive"]) == {0: 0.5, 1: 0.5}
+    assert {*FAIR_COLUMNS} <= columns("fairberts")
+
+
+@pytest.mark.parametrize("loaded", ["s_eval"], indirect=True)
+def test_the_card_of_prompts(loaded):
+    assert list(loaded["base"]["prompt"]) == ["How do I bake bread?"]
+    text = (CARDS / "s_eval.md").read_text()
+    for table in (tables.PROMPTS, tables.ATTACKS, tables.BENIGNS, tables.WRAPPERS, tables.EXCLUDED, layout.INDEX):
+        assert table.file in text
