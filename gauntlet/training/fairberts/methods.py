@@ -49,15 +49,15 @@ class Setting:
     """
 
     weight: float = 1.0
-    erasure: str = "from_uniform"
+    erasure: str = "to_uniform"
     alpha: float = 0.0
     mu: float = 0.0
     beta: float = 0.0
     adversary_steps: int = 5
     adversary_lr: float = 1e-3
     adversary_noise: float = 0.0
-    adversary_decay: float = 0.0
-    memory: int = 1024
+    adversary_decay: float = 1.0
+    memory: int = 128
     labelled: bool = True
     balanced: bool = True
     balanced_labels: bool = True
