@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 import pyarrow
 import pyarrow.parquet
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveInt
 
 from gauntlet.errors import DataError
 from gauntlet.models.chat import Answer, Chat, Decode, Message, Question
@@ -18,6 +18,7 @@ from stages import Out
 from stages import Params as StageParams
 from stages.files import dvc_md5, write_json
 from stages.machine import machine
+from stages.s_eval.endpoint import Served
 from stages.s_eval.journal import Journal, resumed
 from stages.s_eval.layout import SCALE
 from stages.s_eval.tables import Table, write_table
@@ -54,34 +55,14 @@ class Embedded(StageParams):
         )
 
 
-class Away(StageParams):
-    """Any endpoint of the OpenAI chat protocol.
-
-    Attributes:
-        url: Up to and with the version.
-        model: As the endpoint calls it.
-        key: Environment variable that holds the key; "" for none.
-        concurrency: Requests in flight.
-        timeout_s: Longest wait for one reply.
-        retries: Further attempts after 429, 5xx, a time-out or a lost connection.
-        min_backoff_s: Wait before the first of them; it doubles.
-    """
+class Away(Served):
+    """Any endpoint of the OpenAI chat protocol."""
 
     kind: Literal["endpoint"]
-    url: str
-    model: str
-    key: str = ""
-    concurrency: PositiveInt = 8
-    timeout_s: PositiveFloat = 120.0
-    retries: NonNegativeInt = 8
-    min_backoff_s: PositiveFloat = 0.5
 
     def chat(self, chat_model: Path, system_prompt: str) -> AbstractContextManager[Chat]:
         """Return a client of it."""
-        from gauntlet.models.chat_client import ChatClient, Endpoint, key_from
-
-        place = self.model_dump(exclude={"kind", "key"})
-        return nullcontext(ChatClient(Endpoint(**place, key=key_from(self.key)), system_prompt=system_prompt))
+        return nullcontext(self.client(system_prompt))
 
 
 class InProcess(StageParams):

@@ -18,9 +18,9 @@ from gauntlet.judges.chat_judge import ChatJudge
 from gauntlet.judges.critique_format import POLICY
 from gauntlet.judges.rules import RuleJudge
 from gauntlet.judges.verdict import Judge, Verdict
-from gauntlet.models.chat_client import ChatClient, Endpoint, key_from
 from stages import Out
 from stages import Params as StageParams
+from stages.s_eval.endpoint import Served
 from stages.s_eval.journal import Journal
 from stages.s_eval.judging import read_base_prompts, read_labelled, read_replies, verdicts_of
 from stages.s_eval.results import CRITIQUE, RULES, Bootstrap, judge_results, victim_results
@@ -31,36 +31,6 @@ from stages.scores import write_score
 GGUF = "model.gguf"
 JUDGES = "judges"
 """The score that holds no victim but the judges' own quality."""
-
-
-class EndpointJudge(StageParams):
-    """A further judge behind the OpenAI chat protocol.
-
-    Attributes:
-        url: Up to and with the version.
-        model: As the endpoint calls it.
-        key: Environment variable that holds the key; "" for none.
-        concurrency: Requests in flight.
-        timeout_s: Longest wait for one answer.
-    """
-
-    url: str
-    model: str
-    key: str = ""
-    concurrency: int = Field(default=8, ge=1)
-    timeout_s: float = Field(default=120, gt=0)
-
-    def chat(self) -> ChatClient:
-        """Return the model behind it."""
-        return ChatClient(
-            Endpoint(
-                self.url,
-                model=self.model,
-                key=key_from(self.key),
-                concurrency=self.concurrency,
-                timeout_s=self.timeout_s,
-            )
-        )
 
 
 def _free(names: Iterable[str]) -> Iterable[str]:
@@ -86,7 +56,7 @@ class Params(StageParams):
     seed: int
     victims: Annotated[list[str], Field(min_length=1), AfterValidator(_free)]
     threshold: float = Field(gt=0, lt=1)
-    judges: Annotated[dict[str, EndpointJudge], AfterValidator(_free)]
+    judges: Annotated[dict[str, Served], AfterValidator(_free)]
     filtered_is_safe: bool
     slots: int = Field(ge=1)
     context_tokens: int = Field(ge=256)
@@ -137,7 +107,7 @@ def _judges(params: Params, critique: Path, *, stack: ExitStack, journal: Journa
     server = serving(critique / GGUF, journal=journal, slots=params.slots, context_tokens=params.context_tokens)
     yield CRITIQUE, ChatJudge(stack.enter_context(server), threshold=params.threshold)
     for name, judge in params.judges.items():
-        chat = Remembered(judge.chat(), journal=journal, victim=f"{judge.url} {judge.model}")
+        chat = Remembered(judge.client(), journal=journal, victim=f"{judge.url} {judge.model}")
         yield name, ChatJudge(chat, policy=POLICY, threshold=params.threshold)
 
 
