@@ -1,6 +1,6 @@
 """fairBERTs against plain and the baselines over several seeds: accuracy, gaps, leakage, transfer, in one run.
 
-    python benchmarks/fairberts_training.py --setting sentiment_gender --seeds 0 1 2
+    python benchmarks/fairberts_training.py --settings toxicity_gender sentiment_race --seeds 0 1 2
 
 Trains what `fairberts.train` trains, with its parameters, and measures on `test`, probes fitted on `probe`. Prints a
 Markdown table: mean over the seeds, and the half-width of its 95% interval by Student's t.
@@ -17,11 +17,11 @@ import yaml
 
 from gauntlet.metrics.leakage import leakage
 from gauntlet.models.sentence_encoder import LowerLayers, SentenceClassifier, predictions
-from gauntlet.readers.encoders import read_encoder
+from gauntlet.readers.encoders import Encoder, read_encoder
 from gauntlet.training.fairberts.choice import held_out_figures
 from gauntlet.training.fairberts.rows import Rows
 from gauntlet.training.fairberts.suite import Suite
-from stages.fairberts.train import Params, split_rows
+from stages.fairberts.train import SETTINGS, Params, split_rows
 
 COLUMNS = ("accuracy", "dp gap", "eo gap", "logistic", "mlp", "majority")
 STUDENT = {2: 12.71, 3: 4.30, 4: 3.18, 5: 2.78}
@@ -46,9 +46,8 @@ def measured(model: SentenceClassifier, *, test: Rows, probe: Rows) -> tuple[flo
     return (figures.accuracy, abs(rates[0] - rates[1]), figures.equalized_odds_gap, *probes, told.majority)
 
 
-def run(setting: str, seeds: list[int], params: Params) -> dict[str, list[tuple[float, ...]]]:
+def run(setting: str, seeds: list[int], params: Params, *, encoder: Encoder) -> dict[str, list[tuple[float, ...]]]:
     """Train and measure all models, those of a sweep that were chosen, seed by seed."""
-    encoder = read_encoder(Path("data/raw/minilm.tar"))
     lower = LowerLayers(encoder, frozen_layers=params.frozen_layers, max_tokens=params.max_tokens)
     rows = {
         split: split_rows(Path("data/built/fairberts"), setting, split=split, lower=lower)
@@ -83,9 +82,15 @@ def _cell(values: tuple[float, ...]) -> str:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--setting", default="sentiment_gender")
+    parser.add_argument("--settings", nargs="+", default=["toxicity_gender", "sentiment_race"], choices=SETTINGS)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--params", type=Path, default=Path("params.yaml"))
     asked = parser.parse_args()
-    told = Params.model_validate(yaml.safe_load(asked.params.read_text())["fairberts"]["train"])
-    print(table(run(asked.setting, asked.seeds, told)))
+    sections = yaml.safe_load(asked.params.read_text())["fairberts"]["train"]
+    encoder = read_encoder(Path("data/raw/minilm.tar"))
+    for setting in asked.settings:
+        told = Params.model_validate(sections[setting])
+        print(
+            f"## {setting}, seeds {asked.seeds}\n\n{table(run(setting, asked.seeds, told, encoder=encoder))}\n",
+            flush=True,
+        )

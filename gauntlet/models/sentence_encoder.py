@@ -52,6 +52,14 @@ def _layers(model: nn.Module) -> nn.ModuleList:
     return layers
 
 
+def _through(layers: Iterable[nn.Module], states: States) -> States:
+    values, mask = states.values, states.mask[:, None, None]
+    for layer in layers:
+        out = layer(values, mask)
+        values = out[0] if isinstance(out, tuple) else out
+    return States(values, states.mask)
+
+
 class LowerLayers:
     """The embeddings and lower layers of an encoder, frozen; remembers every sentence it has read.
 
@@ -87,10 +95,11 @@ class LowerLayers:
         tokens = self.encoder.tokenizer(
             texts, padding=True, truncation=True, max_length=self.max_tokens, return_tensors="pt"
         )
-        # The model hands out every layer's states; those of the layers above are paid for, once a sentence.
-        states = self.encoder.model(**tokens, output_hidden_states=True).hidden_states[self.frozen_layers]
-        for text, values, mask in zip(texts, states, tokens["attention_mask"].bool(), strict=True):
-            self._memory[text] = values[mask].clone()
+        model, mask = self.encoder.model, tokens["attention_mask"].bool()
+        states = model.embeddings(input_ids=tokens["input_ids"], token_type_ids=tokens.get("token_type_ids"))
+        states = _through(_layers(model)[: self.frozen_layers], States(states, mask)).values
+        for text, values, there in zip(texts, states, mask, strict=True):
+            self._memory[text] = values[there].clone()
 
 
 class UpperLayers(nn.Module):
@@ -109,11 +118,7 @@ class UpperLayers(nn.Module):
 
     def forward(self, states: States) -> States:
         """Return the states above."""
-        values, mask = states.values, states.mask[:, None, None]
-        for layer in self.layer:
-            out = layer(values, mask)
-            values = out[0] if isinstance(out, tuple) else out
-        return States(values, states.mask)
+        return _through(self.layer, states)
 
 
 def mean(states: States) -> Tensor:

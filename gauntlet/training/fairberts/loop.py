@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from gauntlet.errors import ArgumentError
 from gauntlet.models.sentence_encoder import SentenceClassifier, predictions
-from gauntlet.training.fairberts.methods import METHODS, TURNS, Adversaries, Known, Setting, known
+from gauntlet.training.fairberts.methods import METHODS, TURNS, Adversaries, Known, Setting
 from gauntlet.training.fairberts.rows import Rows
 from gauntlet.training.state import finite, lend
 
@@ -79,7 +79,11 @@ def train_classifier(
         raise ArgumentError(f"the method must be one of {', '.join(METHODS)}; got {method!r}; misspelt?")
     with lend(generator, device="cpu"):
         adversaries = Adversaries(model.head.in_features, setting)
-    if method in TURNS and setting.whitened:
+    turning = method in TURNS and setting.weight > 0
+    if model.generator is not None and method == "fairberts" and not setting.weight:
+        # With nothing to erase the method is the baseline, to the bit; the label would train the generator too.
+        model.generator.requires_grad_(False)
+    if turning and setting.whitened:
         begin = predictions(model, rows.states).states
         for each in adversaries:
             each.whiten(begin)
@@ -105,9 +109,9 @@ def train_classifier(
                 optimizer.step()
                 schedule.step()
             total += float(step.loss.detach()) * len(part.y)
-            if method not in TURNS:
+            if not turning:
                 continue
-            memory.add(step.state, known(part, setting))
+            memory.add(step.state, step.told)
             adversaries.train()
             for _ in range(setting.adversary_steps):
                 state, told = memory.draw(batch, generator=generator)

@@ -53,6 +53,16 @@ def effort(perturbation: Tensor) -> Tensor:
     return perturbation.square().mean()
 
 
+def apart(difference: Tensor, plain: Tensor) -> Tensor:
+    """Return the share of the squared distance between sentences and their twins that the perturbation leaves.
+
+    Args:
+        difference: Of the perturbed states, [B, D].
+        plain: Of the states without perturbation, [B, D]; no gradient flows into it.
+    """
+    return difference.square().sum() / plain.detach().square().sum().clamp_min(1e-12)
+
+
 def kept_meaning(changed: Tensor, plain: Tensor) -> Tensor:
     """Return KL(C(h_c) || C(h_c^F)): what the perturbation changes of the classifier's answer.
 

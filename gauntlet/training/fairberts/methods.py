@@ -10,9 +10,9 @@ from torch.nn import functional
 
 from gauntlet.errors import ArgumentError, DataError
 from gauntlet.models.perturbation import GENERATORS, Discriminator
-from gauntlet.models.sentence_encoder import POOLINGS, Seen, SentenceClassifier, States
-from gauntlet.training.fairberts.losses import ERASURES, effort, group_loss, kept_meaning, reverse
-from gauntlet.training.fairberts.rows import Rows
+from gauntlet.models.sentence_encoder import POOLINGS, Seen, SentenceClassifier, States, mean
+from gauntlet.training.fairberts.losses import ERASURES, apart, effort, group_loss, kept_meaning, reverse
+from gauntlet.training.fairberts.rows import UNKNOWN, Rows
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
@@ -32,6 +32,10 @@ class Setting:
         adversary_noise: On their scaled input, in standard deviations.
         adversary_decay: AdamW's, of their weights.
         memory: Rows of detached states that the discriminators draw their steps from: the newest.
+        pairs: Of `apart`: what is left of the distance between a sentence's state and its twin's, times lambda too;
+            where it is above 0 the discriminators also see the twins, as of the other group. It is what all
+            discriminators together could learn from: states that are equal in pairs leave them nothing. fairBERTs'
+            alone; 0 is the method of the paper.
         labelled: Also a discriminator on (state, label), equalised odds' adversary.
         balanced: Discriminators see rows weighted so that label and group are independent. Without it an honest
             label tells the group in skewed data, and erasing the group erases the label.
@@ -45,7 +49,7 @@ class Setting:
         precision: Of the passes over the upper layers and the generator: "float32", or "bfloat16" through autocast.
 
     Source: fairBERTs (arXiv 2407.08189); the coefficients' names are those of its closest relative, FAAP. Their values,
-    `balanced`, `memory` and `from_uniform` are ours.
+    `balanced`, `memory`, `from_uniform` and `pairs` are ours.
     """
 
     weight: float = 1.0
@@ -58,6 +62,7 @@ class Setting:
     adversary_noise: float = 0.0
     adversary_decay: float = 1.0
     memory: int = 128
+    pairs: float = 0.0
     labelled: bool = True
     balanced: bool = True
     balanced_labels: bool = True
@@ -77,6 +82,7 @@ class Setting:
             "adversary_lr",
             "adversary_noise",
             "adversary_decay",
+            "pairs",
             "lr_generator",
         ):
             if not (value := getattr(self, name)) >= 0:
@@ -128,6 +134,16 @@ def known(rows: Rows, setting: Setting) -> Known:
     return Known(rows.y, rows.z, rows.weights if setting.balanced else torch.ones_like(rows.weights))
 
 
+def known_twins(rows: Rows, setting: Setting) -> Known:
+    """Return what the discriminators are told of rows and, after them, of their twins: the same, of the other group."""
+    told = known(rows, setting)
+    other = torch.where(rows.z == UNKNOWN, UNKNOWN, 1 - rows.z)
+    # A sentence that names no group is its own twin, and of no group then. Padding moves the mean a little.
+    own = (mean(rows.twins) - mean(rows.states)).abs().amax(1) < 1e-4
+    z = torch.cat([torch.where(own, UNKNOWN, rows.z), torch.where(own, UNKNOWN, other)])
+    return Known(torch.cat([told.y, told.y]), z, torch.cat([told.weights, told.weights]))
+
+
 def label_loss(logits: Tensor, rows: Rows, setting: Setting) -> Tensor:
     """Return the cross-entropy of the label, weighted where the setting asks for it."""
     each = functional.cross_entropy(logits, rows.y, reduction="none")
@@ -139,11 +155,13 @@ class Step(NamedTuple):
 
     Attributes:
         loss: Scalar with its graph.
-        state: [B, D], detached: for the discriminators' steps.
+        state: [B, D], detached: for the discriminators' steps; [2 B, D] with twins.
+        told: What the discriminators are told of them; None where there are none.
     """
 
     loss: Tensor
     state: Tensor
+    told: Known | None = None
 
 
 def plain(model: SentenceClassifier, rows: Rows, setting: Setting, *, adversaries: Adversaries) -> Step:
@@ -171,20 +189,30 @@ def cda(model: SentenceClassifier, rows: Rows, setting: Setting, *, adversaries:
 def adversarial(model: SentenceClassifier, rows: Rows, setting: Setting, *, adversaries: Adversaries) -> Step:
     """Train the label and, through a reversed gradient, against the group; the discriminators learn in their turns."""
     seen = see(model, rows.states, setting)
-    loss = label_loss(seen.logits, rows, setting)
-    against = adversaries.loss(reverse(seen.state, setting.weight), known(rows, setting))
-    return Step(loss + against, seen.state.detach())
+    loss, told = label_loss(seen.logits, rows, setting), known(rows, setting)
+    if setting.weight:
+        loss = loss + adversaries.loss(reverse(seen.state, setting.weight), told)
+    return Step(loss, seen.state.detach(), told)
 
 
 def fairberts(model: SentenceClassifier, rows: Rows, setting: Setting, *, adversaries: Adversaries) -> Step:
     """Train label, erasure, effort and meaning; whether the encoder trains along is a matter of what is frozen."""
     seen = see(model, rows.states, setting)
-    erase = ERASURES[setting.erasure]
-    erased = sum(erase(each(seen.state, rows.y), rows.z, alpha=setting.alpha) for each in adversaries)
-    loss = label_loss(seen.logits, rows, setting) + setting.weight * erased + setting.mu * effort(seen.perturbation)
+    loss = label_loss(seen.logits, rows, setting) + setting.mu * effort(seen.perturbation)
     if setting.beta:
         loss = loss + setting.beta * kept_meaning(seen.logits, model.head(seen.plain))
-    return Step(loss, seen.state.detach())
+    state, told, between = seen.state, known(rows, setting), 0.0
+    if setting.weight and setting.pairs:
+        if rows.twins is None:
+            raise DataError("pairs above 0 must have the sentences' twins; the rows have none")
+        twin, told = see(model, rows.twins, setting), known_twins(rows, setting)
+        state = torch.cat([seen.state, twin.state])
+        between = setting.pairs * apart(seen.state - twin.state, seen.plain - twin.plain)
+    if setting.weight:
+        erase = ERASURES[setting.erasure]
+        erased = sum(erase(each(state, told.y), told.z, alpha=setting.alpha) for each in adversaries)
+        loss = loss + setting.weight * (erased + between)
+    return Step(loss, state.detach(), told)
 
 
 METHODS: dict[str, Callable[..., Step]] = {f.__name__: f for f in (plain, reweighing, cda, adversarial, fairberts)}

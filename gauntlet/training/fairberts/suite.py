@@ -219,15 +219,19 @@ class _Frozen:
 
     def __init__(self, suite: Suite, model: SentenceClassifier) -> None:
         self.suite, self.model = suite, model
-        # The twins are of no use to a patch.
-        self.rows = tuple(raised(rows._replace(twins=None), model.upper) for rows in (suite.train, suite.held_out))
+        twins = suite.train.twins if suite.recipe.patch.pairs else None
+        self.rows = (
+            raised(suite.train._replace(twins=twins), model.upper),
+            raised(suite.held_out._replace(twins=None), model.upper),
+        )
 
     def generator(self, weight: float, *, shuffled: bool = False) -> Trained:
-        """Train a generator; `shuffled` is the control whose discriminators learn groups dealt at random."""
+        """Train a generator; `shuffled` is the control: groups dealt at random, and no twins, which tell them."""
         suite, setting = self.suite, replace(self.suite.recipe.patch, weight=weight)
         train, held_out = self.rows
         if shuffled:
             order = torch.randperm(len(train.z), generator=torch.Generator().manual_seed(suite._seed("shuffle")))
+            setting = replace(setting, pairs=0.0)
             train = train._replace(z=train.z[order], weights=torch.ones_like(train.weights))
         patch = suite._with_generator(self._above(), setting)
         patch.head.requires_grad_(False)
