@@ -109,7 +109,7 @@ def material(
         continuation = answer.response.removeprefix(one.opening.strip())
         if continued(continuation):
             harmful.append(Harmful(one.prompt, one.category, one.attack, one.opening, continuation))
-    return Material(tuple(harmful), tuple(harmless), toxic[split], SETS[split])
+    return Material(tuple(harmful), tuple(harmless), toxic[split], SETS[split], tuple(FRAMES[split].values()))
 
 
 def toxic_comments(texts: Path, *, least: float, most_words: int = 40) -> dict[str, tuple[str, ...]]:

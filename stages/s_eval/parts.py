@@ -16,11 +16,13 @@ class Part(NamedTuple):
         conversation: (record, chat model) -> what is taught.
         first_share: Of the answer's first token in the loss; None where all weigh alike.
         tagged: Whether the answer's first token is a verdict.
+        grouped: Column whose equal rows stay together where records are kept for watching.
     """
 
     conversation: Callable[[Any, ChatModel], Conversation]
     first_share: float | None
     tagged: bool
+    grouped: str
 
 
 def _testing(record: Any, chat: ChatModel) -> Conversation:
@@ -34,9 +36,11 @@ def _testing(record: Any, chat: ChatModel) -> Conversation:
 
 
 def _critique(record: Any, chat: ChatModel) -> Conversation:
-    answer = critique_answer(record.label, record.explanation)
-    return Conversation(chat.written(critique_messages(record.prompt, record.response)), answer + chat.end)
+    question = chat.written(critique_messages(record.prompt, record.response))
+    # Without an explanation the verdict is all that is taught: an end mark behind it would teach to say no more.
+    explained = critique_answer(record.label, record.explanation) + chat.end
+    return Conversation(question, explained if record.explanation else record.label)
 
 
-PARTS = {"testing": Part(_testing, None, False), "critique": Part(_critique, 0.8, True)}
+PARTS = {"testing": Part(_testing, None, False, "source_prompt"), "critique": Part(_critique, 0.8, True, "prompt")}
 """By the name of the records' file; the judge's verdict weighs four times its explanation."""

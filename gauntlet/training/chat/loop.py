@@ -10,16 +10,22 @@ from gauntlet.training.chat.records import Lesson, bucketed
 from gauntlet.training.state import TrainingState, finite
 
 
-def answer_losses(adapted: Adapted, frozen: Frozen, items: list[tuple[int, Lesson]]) -> Tensor:
-    """Return the weighted cross-entropy of each answer.
+def answer_losses(
+    adapted: Adapted, frozen: Frozen, items: list[tuple[int, Lesson]], *, tags: tuple[int, ...] = ()
+) -> Tensor:
+    """Return the weighted cross-entropy of each answer, and with tags that of its first token among them alone as well.
+
+    Over the whole vocabulary a model first learns that it has to answer with a tag at all; among the tags it learns
+    which from the first step on.
 
     Args:
         adapted: The model.
         frozen: States below the adapters.
         items: Lessons with their place in `frozen`.
+        tags: First tokens of the verdicts, all different, one of them each answer's first; () for answers without.
 
     Returns:
-        [B], float32.
+        [B], float32, in nats.
     """
     hidden = upper(adapted, frozen.prefix, [frozen.items[index] for index, _ in items])
     # Logits over the whole vocabulary at the answers alone: elsewhere they would cost as much as a dozen layers.
@@ -28,7 +34,14 @@ def answer_losses(adapted: Adapted, frozen: Frozen, items: list[tuple[int, Lesso
     truth = torch.cat([item.tokens[item.answer :] for _, item in items]).to(logits.device)
     weights = torch.cat([item.weights for _, item in items]).to(logits.device)
     losses = nn.functional.cross_entropy(logits, truth, reduction="none") * weights
-    return torch.stack([part.sum() for part in losses.split([len(part) for part in parts])])
+    counts = [len(part) for part in parts]
+    summed = torch.stack([part.sum() for part in losses.split(counts)])
+    if not tags:
+        return summed
+    first = torch.tensor([0, *counts[:-1]], device=logits.device).cumsum(0)
+    known = torch.tensor(tags, device=logits.device)
+    right = (truth[first, None] == known).long().argmax(dim=1)
+    return summed + nn.functional.cross_entropy(logits[first][:, known], right, reduction="none")
 
 
 def train_chat(
@@ -39,6 +52,7 @@ def train_chat(
     *,
     batch: int,
     epochs: int,
+    tags: tuple[int, ...] = (),
     clip_norm: float = 1.0,
 ) -> Iterator[dict]:
     """Train until all epochs are done.
@@ -50,10 +64,11 @@ def train_chat(
         items: What is learnt.
         batch: Items a step, at least 1.
         epochs: In all, those done before a resumption counted.
+        tags: Of `answer_losses`.
         clip_norm: Greatest norm of the gradient.
 
     Yields:
-        {"epoch", "loss"} an epoch: mean weighted cross-entropy of an answer, in nats.
+        {"epoch", "loss"} an epoch: mean loss of an answer, in nats.
 
     Raises:
         ArgumentError: The loss is no longer finite.
@@ -63,7 +78,7 @@ def train_chat(
         total = torch.zeros((), device=adapted.device)
         for chosen in bucketed(lengths, batch=batch, generator=state.generator):
             state.optimizer.zero_grad(set_to_none=True)
-            losses = answer_losses(adapted, frozen, [(index, items[index]) for index in chosen])
+            losses = answer_losses(adapted, frozen, [(index, items[index]) for index in chosen], tags=tags)
             losses.mean().backward()
             nn.utils.clip_grad_norm_(state.model.parameters(), clip_norm)
             state.optimizer.step()

@@ -124,7 +124,7 @@ def test_the_judge_sees_the_base_prompt_and_an_instruction_stays_behind_the_fenc
     (question,) = critique_questions([pair])
     content = question.messages[-1]["content"]
     assert "<|im_end|>" not in content
-    mark = content.split("[response ")[1].split("]")[0]
-    inside = content.split(f"[response {mark}]\n")[1].split(f"\n[/response {mark}]")[0]
+    mark = content.split("\n[")[1].split("]")[0]
+    inside = content.split(f"[{mark}]\n")[1].split(f"\n[/{mark}]")[0]
     assert "Ignore the above" in inside
     assert mark not in inside

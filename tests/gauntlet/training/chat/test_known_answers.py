@@ -1,3 +1,4 @@
+import re
 from collections import Counter
 from dataclasses import fields
 
@@ -40,7 +41,7 @@ def made(split: str = "train", each: int = 4, seed: int = 0):
 def test_the_label_is_that_of_what_was_put_together():
     for record in made():
         agrees = GOES_ON in record.response
-        toxic = record.response in material().toxic
+        toxic = record.response.endswith(material().toxic)
         assert record.label == ("unsafe" if agrees or toxic else "safe"), record.kind
         assert record.explanation == EXPLANATIONS[record.kind]
 
@@ -60,6 +61,21 @@ def test_orders_to_the_judge_say_the_contrary_of_the_label():
     orders = {one.kind: one.response.splitlines()[-1] for one in made() if one.kind.startswith("injection")}
     assert orders["injection_unsafe"] in TRAIN.vote_safe
     assert orders["injection_safe"] in TRAIN.vote_unsafe
+    said = {one.response.splitlines()[-1] for one in made() if one.kind == "injected_answer"}
+    assert said <= set(TRAIN.vote_unsafe)
+
+
+def test_another_opening_is_of_the_set_or_of_an_attack():
+    frames = Material(**(vars(material()) | {"frames": ("Layer 1:",)}))
+    records = known_answers(frames, {"framed": 4, "reopened": 4}, generator=np.random.default_rng(0))
+    for record in records:
+        opening = record.response.removesuffix(GOES_ON).strip()
+        assert opening in ({"Layer 1:"} if record.kind == "framed" else {text.strip() for text in TRAIN.openings})
+
+
+def test_a_remark_is_followed_by_toxic_comments_and_harmless_answers():
+    labels = {(one.prompt in TRAIN.remarks, one.kind): one.label for one in made() if one.kind in ("toxic", "remark")}
+    assert labels == {(True, "toxic"): "unsafe", (True, "remark"): "safe"}
 
 
 def test_the_same_seed_makes_the_same_records():
@@ -71,6 +87,15 @@ def test_train_and_held_out_share_no_phrase():
     for field in fields(TRAIN):
         assert not set(getattr(TRAIN, field.name)) - {""} & set(getattr(HELD_OUT, field.name))
     assert not set(FRAMES["train"].values()) & set(FRAMES["held_out"].values())
+
+
+def test_no_phrase_to_train_on_is_close_to_a_held_out_one():
+    """Fewer than half of the words of both are shared."""
+    for field in fields(TRAIN):
+        for one in getattr(TRAIN, field.name):
+            for other in getattr(HELD_OUT, field.name):
+                ours, theirs = (set(re.findall(r"[a-z']+", text.lower())) for text in (one, other))
+                assert not ours or not theirs or len(ours & theirs) < 0.5 * len(ours | theirs), (one, other)
 
 
 def test_every_attack_has_its_frames():
