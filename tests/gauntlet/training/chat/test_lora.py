@@ -50,6 +50,17 @@ def test_the_loss_is_that_of_transformers_on_the_answer():
         torch.testing.assert_close(ours[number], one.lm(tokens, labels=labels).loss, atol=1e-4, rtol=1e-4)
 
 
+def test_with_tags_the_verdict_s_surprise_among_them_is_added():
+    one = adapted(trained=True)
+    frozen = freeze(one, PREFIX, ITEMS, batch=3)
+    numbered, firsts = list(enumerate(ITEMS)), [int(item.tokens[item.answer]) for item in ITEMS]
+    tags = tuple(sorted(set(firsts)))
+    scores = first_scores(one, frozen, ITEMS, tags=tags, batch=3)
+    added = -torch.stack([row[tags.index(first)] for row, first in zip(scores, firsts, strict=True)]).log()
+    plain = answer_losses(one, frozen, numbered)
+    torch.testing.assert_close(answer_losses(one, frozen, numbered, tags=tags), plain + added, atol=1e-4, rtol=1e-4)
+
+
 def test_fresh_adapters_change_nothing():
     tokens = torch.cat([PREFIX, ITEMS[0].tokens])[None]
     assert torch.equal(adapted().lm(tokens).logits, llama()(tokens).logits)
