@@ -60,6 +60,11 @@ def _through(layers: Iterable[nn.Module], states: States) -> States:
     return States(values, states.mask)
 
 
+def _padded(found: Sequence[Tensor]) -> States:
+    lengths = torch.tensor([len(states) for states in found])
+    return States(pad_sequence(found, batch_first=True), torch.arange(int(lengths.max())) < lengths[:, None])
+
+
 class LowerLayers:
     """The embeddings and lower layers of an encoder, frozen; remembers every sentence it has read.
 
@@ -82,9 +87,7 @@ class LowerLayers:
         fresh = sorted({*texts} - self._memory.keys(), key=lambda text: (len(text), text))
         for begin in range(0, len(fresh), CHUNK):
             self._read(fresh[begin : begin + CHUNK])
-        found = [self._memory[text] for text in texts]
-        lengths = torch.tensor([len(states) for states in found])
-        return States(pad_sequence(found, batch_first=True), torch.arange(int(lengths.max())) < lengths[:, None])
+        return _padded([self._memory[text] for text in texts])
 
     def upper(self) -> "UpperLayers":
         """Return a copy of the layers above, to be trained."""
@@ -119,6 +122,34 @@ class UpperLayers(nn.Module):
     def forward(self, states: States) -> States:
         """Return the states above."""
         return _through(self.layer, states)
+
+
+class Raised:
+    """Lower and upper layers in one; where patches share them, they remember every sentence.
+
+    Args:
+        lower: The frozen layers.
+        upper: In evaluation mode.
+
+    Attributes:
+        remembers: False at first: what one model alone asks for is not worth its room.
+    """
+
+    def __init__(self, lower: LowerLayers, upper: nn.Module) -> None:
+        self.lower, self.upper, self.remembers = lower, upper, False
+        self._memory: dict[str, Tensor] = {}
+
+    @torch.no_grad()
+    def __call__(self, texts: Sequence[str]) -> States:
+        """Read sentences, those of like length together: [B] texts."""
+        memory = self._memory if self.remembers else {}
+        fresh = sorted({*texts} - memory.keys(), key=lambda text: (len(text), text))
+        for begin in range(0, len(fresh), CHUNK):
+            part = fresh[begin : begin + CHUNK]
+            states = self.upper(self.lower(part))
+            for text, values, there in zip(part, states.values, states.mask, strict=True):
+                memory[text] = values[there].clone()
+        return _padded([memory[text] for text in texts])
 
 
 def mean(states: States) -> Tensor:
@@ -177,7 +208,10 @@ class SentenceClassifier(nn.Module):
 
     def forward(self, states: States) -> Seen:
         """Classify sentences from their lower states."""
-        above = self.upper(states)
+        return self.classify(self.upper(states))
+
+    def classify(self, above: States) -> Seen:
+        """Classify sentences from their upper states."""
         plain = POOLINGS[self.pooling](above)
         added = torch.zeros_like(plain) if self.generator is None else self.generator(above, plain)
         state = plain + added
@@ -197,11 +231,17 @@ class Predictions(NamedTuple):
 
 
 @torch.no_grad()
-def predictions(model: nn.Module, states: States) -> Predictions:
-    """Classify sentences in evaluation mode, a chunk at a time; the model's mode is put back."""
+def predictions(model: nn.Module, states: States, *, above: bool = False) -> Predictions:
+    """Classify sentences in evaluation mode, a chunk at a time; the model's mode is put back.
+
+    Args:
+        model: A SentenceClassifier.
+        states: Of the lower layers; of the upper ones where `above` is true.
+        above: The upper layers have been.
+    """
     training = model.training
     model.eval()
-    seen = [model(part) for part in states.chunks()]
+    seen = [(model.classify if above else model)(part) for part in states.chunks()]
     model.train(training)
     logits = torch.cat([part.logits for part in seen])
     return Predictions(functional.softmax(logits, 1)[:, 1], torch.cat([part.state for part in seen]))

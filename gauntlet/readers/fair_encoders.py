@@ -12,7 +12,7 @@ from torch import Tensor
 
 from gauntlet.errors import DataError
 from gauntlet.models.perturbation import GENERATORS, Projection
-from gauntlet.models.sentence_encoder import LowerLayers, Predictions, SentenceClassifier, predictions
+from gauntlet.models.sentence_encoder import LowerLayers, Predictions, Raised, SentenceClassifier, predictions
 from gauntlet.readers.encoders import Encoder
 from gauntlet.readers.models import ModelCard, read_card
 
@@ -29,16 +29,18 @@ class FairModel:
             method's own choice on held_out among its weights), "role" ("method", "control" or "transfer").
         lower: The frozen layers; they remember the sentences they have read, for every model that shares them.
         model: The rest.
+        raised: Frozen and upper layers; a patch's are those of its base.
     """
 
     name: str
     card: ModelCard
     lower: LowerLayers
     model: SentenceClassifier
+    raised: Raised
 
     def predict(self, texts: Sequence[str]) -> Predictions:
         """Return P(y = 1) [N] and sentence states [N, D] of texts."""
-        return predictions(self.model, self.lower(texts))
+        return predictions(self.model, self.raised(texts), above=True)
 
 
 def read_fair_models(folder: Path, encoder: Encoder) -> dict[str, FairModel]:
@@ -54,18 +56,20 @@ def read_fair_models(folder: Path, encoder: Encoder) -> dict[str, FairModel]:
     found: dict[str, FairModel] = {}
     lower = None
     for name in names:
-        found[name] = read_fair_model(folder / name, lower or encoder)
+        base = found.get(read_card(folder / name).about.get("base") or "")
+        found[name] = read_fair_model(folder / name, lower or encoder, base=base)
         lower = found[name].lower
     return found
 
 
-def read_fair_model(folder: Path, encoder: Encoder | LowerLayers) -> FairModel:
+def read_fair_model(folder: Path, encoder: Encoder | LowerLayers, *, base: FairModel | None = None) -> FairModel:
     """Read one model.
 
     Args:
         folder: `<setting>/<name>`; the weights that a patch leaves as they are come from the folder beside it that
             model.json names as "base".
         encoder: From `read_encoder`, the one it was trained on; or another model's `lower`, which remembers.
+        base: The model that a patch is on, if it has been read: what its layers make of a sentence is then shared.
 
     Raises:
         DataError: The folder is incomplete, or the weights do not fit the encoder.
@@ -83,7 +87,11 @@ def read_fair_model(folder: Path, encoder: Encoder | LowerLayers) -> FairModel:
     except RuntimeError as error:
         reason = str(error).splitlines()[-1].strip()
         raise DataError(f"{folder}: the weights must fit the encoder; {reason}; trained on another one?") from None
-    return FairModel(folder.name, card, lower, model.eval())
+    raised = Raised(lower, model.eval().upper)
+    if base is not None and base.lower is lower:
+        raised = base.raised
+        raised.remembers = True
+    return FairModel(folder.name, card, lower, model, raised)
 
 
 def _build(lower: LowerLayers, settings: dict) -> SentenceClassifier:

@@ -106,7 +106,9 @@ def _results(name: str, *, params: Params, corpora: Path, models: Path, encoder:
         about = model.card.about
         role, method = about["role"], about["method"]
         whole = role == "method" and about["chosen"]
-        block = {"name": model.name, "weight": about["weight"]} | _block(model, subject, params, whole=whole)
+        block = {"name": model.name, "weight": about["weight"]} | _block(
+            model, subject, params, whole=whole, twins=whole or role != "method"
+        )
         if role == "method":
             results["pareto"].setdefault(method, []).append(_point(block, chosen=whole))
             if whole:
@@ -132,32 +134,42 @@ def _subject(name: str, corpora: Path) -> Subject:
     )
 
 
-def _hear(model: FairModel, subject: Subject) -> Heard:
+def _hear(model: FairModel, subject: Subject, *, twins: bool) -> Heard:
     test = subject.test
-    paired = np.array([place for place, twin in enumerate(test.twins) if twin is not None], np.int64)
-    twins = [test.twins[place] for place in paired]
+    paired = np.array([place for place, twin in enumerate(test.twins) if twins and twin is not None], np.int64)
+    others = [test.twins[place] for place in paired]
     said, probed = model.predict(test.texts), model.predict(subject.probe.texts)
     return Heard(
         said.probabilities.numpy().astype(np.float64),
         said.states.numpy().astype(np.float64),
-        model.predict(twins).probabilities.numpy().astype(np.float64) if twins else np.zeros(0),
+        model.predict(others).probabilities.numpy().astype(np.float64) if others else np.zeros(0),
         paired,
         probed.states.numpy().astype(np.float64),
     )
 
 
-def _block(model: FairModel, subject: Subject, params: Params, *, whole: bool) -> dict[str, object]:
-    """Return all that is measured of a model; `whole` adds every probe, the code's length and the skewed test."""
-    heard, test = _hear(model, subject), subject.test
+def _block(model: FairModel, subject: Subject, params: Params, *, whole: bool, twins: bool) -> dict[str, object]:
+    """Return what is measured of a model.
+
+    Args:
+        model: To be measured.
+        subject: The sentences.
+        params: Of the stage.
+        whole: With every probe, the code's length and the skewed test.
+        twins: With the twins' sentences; a point of a front shows nothing of them.
+    """
+    heard, test = _hear(model, subject, twins=twins), subject.test
     drawn = {"resamples": params.resamples, "generator": np.random.default_rng(params.seed)}
     probes = sorted({LINEAR, *params.probes}, key=list(PROBES).index) if whole else [LINEAR]
-    pairs = counterfactual(heard.probabilities[heard.paired], heard.twins, **drawn)
     block = {
         "utility": _plain_dict(utility(heard.probabilities, test.y, **drawn), n=len(test)),
         **_gaps(fairness(decide(heard.probabilities), test.y, test.z, **drawn), n=len(test)),
-        "counterfactual": _plain_dict(pairs, n=len(heard.paired)) | {"without_twin": len(test) - len(heard.paired)},
         "leakage": _leakage(heard, subject, probes=probes, seed=params.seed),
     }
+    if twins:
+        pairs = counterfactual(heard.probabilities[heard.paired], heard.twins, **drawn)
+        without = len(test) - len(heard.paired)
+        block["counterfactual"] = _plain_dict(pairs, n=len(heard.paired)) | {"without_twin": without}
     if whole:
         block["description_length"] = asdict(online_codelength(heard.probe_states, subject.probe.z, seed=params.seed))
         if subject.skewed:

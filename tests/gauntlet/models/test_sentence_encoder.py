@@ -5,7 +5,7 @@ import torch
 
 from gauntlet.errors import ArgumentError
 from gauntlet.models.perturbation import GENERATORS
-from gauntlet.models.sentence_encoder import LowerLayers, SentenceClassifier, UpperLayers, predictions
+from gauntlet.models.sentence_encoder import LowerLayers, Raised, SentenceClassifier, UpperLayers, predictions
 from gauntlet.readers.encoders import read_encoder
 from gauntlet.training.fairberts.transfer import random_generator, transferred
 from tests.fixtures.encoders import write_encoder
@@ -36,6 +36,20 @@ def test_other_sentences_and_the_order_change_nothing(encoder):
     for place, text in enumerate(TEXTS):
         assert torch.allclose(predictions(model, lower([text])).states[0], together.states[place], atol=1e-5)
     assert model.training
+
+
+def test_shared_upper_layers_read_a_sentence_once(encoder):
+    lower, read = LowerLayers(encoder, frozen_layers=1), []
+    model = SentenceClassifier(lower.upper(), width=lower.width).eval()
+    model.upper.register_forward_hook(lambda module, args, out: read.append(len(out.mask)))
+    whole, raised = predictions(model, lower(TEXTS)), Raised(lower, model.upper)
+    for remembers, times in ((False, [3, 3]), (True, [3])):
+        raised.remembers, read[:] = remembers, []
+        for _ in range(2):
+            said = predictions(model, raised(TEXTS), above=True)
+            assert torch.allclose(said.states, whole.states, atol=1e-5)
+            assert torch.allclose(said.probabilities, whole.probabilities, atol=1e-5)
+        assert read == times
 
 
 def test_depth_and_pooling_must_exist(encoder):

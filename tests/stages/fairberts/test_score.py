@@ -58,7 +58,7 @@ class Biased(Just):
 
 def named(model: Just, name: str, **about) -> FairModel:
     card = ModelCard("fair", ["0", "1"], about={"weight": None, "chosen": True, "role": "method"} | about)
-    made = FairModel(name, card, None, None)
+    made = FairModel(name, card, None, None, None)
     object.__setattr__(made, "predict", model.predict)  # frozen, and it has no room for a stand-in
     return made
 
