@@ -16,6 +16,9 @@ from stages.__main__ import check_params
 from stages.ares_bench import attack
 from stages.fgsm_law import train
 from stages.overlay import overlay
+from stages.s_eval import answer
+from stages.s_eval import build as s_eval
+from stages.s_eval import score as judges
 from stages.speech import build as speech
 from stages.transaudio import attack as transaudio
 from stages.transaudio import score as victims
@@ -146,3 +149,15 @@ def test_transaudio_has_every_setting_and_victim():
     heard = victims.Params(**FULL["transaudio"]["score"]).victims
     assert {*heard} - {"whisper", "pocketsphinx"} <= set(FULL["wapat"]["variants"])
     assert set(heard.values()) == {None}
+
+
+def test_the_official_prompts_go_to_every_victim_and_to_two_judges():
+    official = s_eval.Params(**FULL["s_eval"]["build"]).official
+    assert official.folder in FULL["raw"]["folder"]["folders"]
+    assert official.attacks
+    assert sorted(official.languages) == ["en", "zh"]
+    victims = {name: answer.Params(**FULL["s_eval"]["answer"][name]) for name in FULL["s_eval"]["victims"]}
+    assert all(each.attacks is None and each.max_tokens >= 512 and each.temperature == 0 for each in victims.values())
+    scored = judges.Params(**FULL["s_eval"]["score"])
+    assert scored.victims == list(victims)
+    assert scored.judges
