@@ -95,7 +95,7 @@ def _harmful(split: str, row, *, text: str, attack: str, opening: str, decode: D
 
 
 def material(
-    split: str, asked: list[Asked], answers: Mapping[str, Answer], toxic: dict[str, tuple[str, ...]]
+    split: str, asked: list[Asked], answers: Mapping[str, Answer], *, toxic: dict[str, tuple[str, ...]]
 ) -> Material:
     """Sort what the model said into what records are made from; what failed or declines is left out."""
     harmful, harmless = [], []

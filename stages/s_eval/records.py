@@ -74,7 +74,7 @@ def run(params: Params, *, benchmark: Path, texts: Path, chat_model: Path, recor
         counts = {kind: pair[number] for kind, pair in params.kinds.items()}
         # Of its own, so that what is held out does not depend on how much there is to train on.
         own = np.random.default_rng([params.seed, number])
-        made = known_answers(material(split, asked, answers, toxic), counts, generator=own)
+        made = known_answers(material(split, asked, answers, toxic=toxic), counts, generator=own)
         critique.append(pd.DataFrame(made).assign(split=split))
     testing = pd.DataFrame(written_records(wanted, answers))
     records.mkdir(parents=True)

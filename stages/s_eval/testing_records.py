@@ -143,13 +143,13 @@ def tasks_asked(
                 source, output = MADE[task](pool, row)
                 risk = taxonomy.find(row.category)
                 known = (task, split, " / ".join(risk.path), risk.definition, source)
-                questions = () if output else (_question(task, split, row, max_tokens),)
+                questions = () if output else (_question(task, split, row, max_tokens=max_tokens),)
                 if source:
                     wanted.append(Wanted(*known, output, questions))
     return wanted
 
 
-def _question(task: str, split: str, row, max_tokens: int) -> Question:
+def _question(task: str, split: str, row, *, max_tokens: int) -> Question:
     turns: list[Message] = []
     for source, output in EXAMPLES[task]:
         turns += [{"role": "user", "content": source}, {"role": "assistant", "content": output}]

@@ -76,13 +76,13 @@ def run(params: Params, *, part: str, records: Path, chat_model: Path, model: Ou
             state,
             adapted,
             frozen,
-            learnt,
+            items=learnt,
             batch=params.batch,
             epochs=params.epochs,
             tags=_tags(chat) if chosen.tagged else (),
         ),
         checkpoint=checkpoint,
-        measure=_watch(chosen, chat, adapted, below, watched, kinds=table[kept].kind, batch=params.batch),
+        measure=_watch(chosen, chat, adapted, below=below, watched=watched, kinds=table[kept].kind, batch=params.batch),
         items=len(learnt),
     )
     write_merged(model, adapted, chat_model, history=history)
@@ -126,9 +126,9 @@ def _watch(
     part: Part,
     chat: ChatModel,
     adapted: Adapted,
+    *,
     below: Frozen,
     watched: tuple[Lesson, ...],
-    *,
     kinds: pd.Series,
     batch: int,
 ) -> Callable[[], dict[str, float]]:

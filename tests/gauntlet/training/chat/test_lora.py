@@ -92,7 +92,7 @@ def learn(epochs: int, *, state_dict: dict | None = None):
     state = start(nn.Module.train(one.adapters()), lr=0.02, weight_decay=0.0, batches=2, epochs=6, generator=generator)
     if state_dict:
         state.load_state_dict(state_dict)
-    records = list(train_chat(state, one, frozen, ITEMS, batch=2, epochs=epochs))
+    records = list(train_chat(state, one, frozen, items=ITEMS, batch=2, epochs=epochs))
     return one, frozen, state, records
 
 
