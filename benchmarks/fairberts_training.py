@@ -15,6 +15,7 @@ from statistics import mean, stdev
 
 import yaml
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from gauntlet.metrics.leakage import leakage
 from gauntlet.models.sentence_encoder import LowerLayers, SentenceClassifier, predictions
 from gauntlet.readers.encoders import Encoder, read_encoder
@@ -80,7 +81,8 @@ def _cell(values: tuple[float, ...]) -> str:
     return f"{mean(values):.3f} ± {STUDENT[len(values)] * stdev(values) / len(values) ** 0.5:.3f}"
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--settings", nargs="+", default=["toxicity_gender", "sentiment_race"], choices=SETTINGS)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
@@ -94,3 +96,7 @@ if __name__ == "__main__":
             f"## {setting}, seeds {asked.seeds}\n\n{table(run(setting, asked.seeds, told, encoder=encoder))}\n",
             flush=True,
         )
+
+
+if __name__ == "__main__":
+    main()
