@@ -84,7 +84,7 @@ def test_a_category_without_a_verdict_is_not_drawn(charts: dict[str, Chart]):
 
 def test_the_judges_stand_side_by_side_with_what_they_could_not_judge(charts: dict[str, Chart]):
     rows = {(row["group"], row["series"]): row for row in charts["judges"].rows}
-    assert rows["balanced accuracy", "critique"]["value"] == 90.0
+    assert rows["balanced accuracy", "trained judge"]["value"] == 90.0
     assert rows["balanced accuracy", "rules"]["value"] == 72.0
     assert {row["errors"] for row in rows.values()} == {2}
     assert len(rows) == 2 * 6
@@ -136,7 +136,7 @@ def test_finding_names_the_safest_the_strongest_attack_what_was_not_judged_and_t
     assert "Safest on the base prompts: SmolLM2 safe, 80.0 % [70.0, 90.0]; least safe: SmolLM2, 45.0 %" in said
     assert "succeeds most: positive induction on SmolLM2, 49.5 % [44.5, 54.5] of 18" in said
     assert "in no denominator: 30 of 180 answers" in said
-    assert "critique 90.0 % [87.0, 93.0], rules 72.0 %" in said
+    assert "trained judge 90.0 % [87.0, 93.0], rules 72.0 %" in said
     assert "−0.02 [−0.12, 0.08] on answers" in said
 
 
@@ -144,7 +144,7 @@ def test_detail_of_a_victim_and_of_the_judges(scores: list[Score]):
     by_name = {score.subject: score for score in scores}
     assert plain(s_eval.detail(by_name["smollm2"])) == "attacks 34.4 %, adaptive 77.5 %, 135 M parameters"
     assert s_eval.detail(by_name["smollm2_safe"]).endswith(", safety prompt")
-    assert plain(s_eval.detail(by_name["judges"])) == "critique 90.0 %, rules 72.0 %"
+    assert plain(s_eval.detail(by_name["judges"])) == "trained judge 90.0 %, rules 72.0 %"
 
 
 def test_overview_of_many_shows_the_ends_and_the_judges(tmp_path: Path):
