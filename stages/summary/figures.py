@@ -16,8 +16,8 @@ SPELLED = {
     "pat": "PAT", "wapat": "WAPAT", "specaugment": "SpecAugment", "wavaugment": "WavAugment",
     "waveform at": "waveform AT", "whisper": "Whisper", "pocketsphinx": "PocketSphinx", "snr": "SNR",
     "smollm2": "SmolLM2", "deepinception": "DeepInception", "cda": "CDA", "inlp": "INLP", "fairberts": "fairBERTs",
-    "critique": "trained judge", "f1": "F1", "auc": "AUC", "fped": "FPED", "fned": "FNED", "mlp": "MLP", "mdl": "MDL", "knn": "kNN",
-    "nes": "NES", "spsa": "SPSA", "nattack": "NAttack", "jpeg": "JPEG",
+    "critique": "trained judge", "f1": "F1", "auc": "AUC", "fped": "FPED", "fned": "FNED", "mlp": "MLP", "mdl": "MDL",
+    "knn": "kNN", "nes": "NES", "spsa": "SPSA", "nattack": "NAttack", "jpeg": "JPEG",
     "si ni fgsm": "SI-NI-FGSM", "vmi fgsm": "VMI-FGSM",
     **{f"{attack} {steps}": f"{name}-{steps}" for attack, name in (("pgd", "PGD"), ("cw", "C&W"))
        for steps in (10, 20, 50, 100)},
