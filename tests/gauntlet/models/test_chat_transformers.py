@@ -32,7 +32,7 @@ def test_greedy_answers_are_those_that_transformers_generates(folder):
     (answer,) = ChatTransformers(folder, system_prompt="Be brief.").ask([question("a")], logprobs=3)
     assert answer.response == tokenizer.decode(said, skip_special_tokens=True)
     assert answer.prompt_tokens == tokens.shape[1]
-    best = model(tokens).logits[0, -1].detach().log_softmax(0).max()
+    best = model(tokens).logits[0, -1].detach().float().log_softmax(0).max()
     assert max(answer.first_token.values()) == pytest.approx(float(best), abs=1e-4)
 
 
