@@ -1,0 +1,113 @@
+"""Spectral diffusion: a message spread over all frequencies of a map, so that no one octave holds a bit alone."""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from gauntlet.errors import ArgumentError
+
+
+def dct_matrix(side: int) -> Tensor:
+    """Return the orthonormal DCT-II, float32, [side, side]; row k is the cosine of k half periods.
+
+    Source: Rao and Yip, Discrete Cosine Transform (1990), section 2.
+    """
+    places = torch.arange(side, dtype=torch.float64)
+    matrix = torch.cos(math.pi / side * torch.outer(places, places + 0.5)) * math.sqrt(2 / side)
+    matrix[0] /= math.sqrt(2)
+    return matrix.float()
+
+
+def octaves(side: int) -> Tensor:
+    """Return the octave of each coefficient, int64, [side, side]: 0 the mean, k where the larger frequency has k bits.
+
+    >>> octaves(4)[0].tolist()
+    [0, 1, 2, 2]
+    """
+    frequency = torch.arange(side)
+    larger = torch.maximum(frequency[:, None], frequency[None]).double()
+    return torch.where(larger > 0, larger.clamp_min(1).log2().floor() + 1, 0.0).long()
+
+
+class SpectralCode(nn.Module):
+    """A fixed code between messages and maps, without weights: map = IDCT(W (2m - 1)), and back.
+
+    The coefficients are taken in order of frequency and cut into blocks; within each block the columns of W, one a bit,
+    are orthogonal (Hadamard, signs drawn from the seed). What is left of a map when an octave is lost still holds whole
+    blocks, and each of them decodes alone.
+
+    Attributes:
+        bits: Of a message, L.
+        side_px: Of the map.
+        code: Signs, [coefficients, L]; the mean of the map and the coefficients left over carry nothing.
+
+    Source: IAP (Zhu et al., TIFS 2023) names spectral diffusion; the code matrix and its placing are ours.
+    """
+
+    def __init__(self, bits: int, *, side_px: int = 32, seed: int = 0) -> None:
+        """Lay out the code.
+
+        Raises:
+            ArgumentError: There is no place for two blocks.
+        """
+        super().__init__()
+        block = 2 ** max(0, math.ceil(math.log2(bits))) if bits > 0 else 0
+        blocks = (side_px * side_px - 1) // block if block else 0
+        if blocks < 2:
+            raise ArgumentError(
+                f"bits must lie in 1 to half of the map's {side_px * side_px} places; got {bits}; the map too small?"
+            )
+        self.bits, self.side_px = bits, side_px
+        generator = torch.Generator().manual_seed(seed)
+        rank = octaves(side_px).flatten().double() + torch.rand(side_px * side_px, generator=generator) / 2
+        rank[0] = -1
+        used = blocks * block
+        self.register_buffer("places", rank.argsort()[1 : used + 1], persistent=False)
+        signs = torch.randint(0, 2, (used, 1), generator=generator) * 2 - 1
+        columns = torch.randperm(block, generator=generator)[:bits]
+        self.register_buffer("code", (_hadamard(block)[:, columns].repeat(blocks, 1) * signs).float(), persistent=False)
+        self.register_buffer("dct", dct_matrix(side_px), persistent=False)
+
+    def spread(self, message: Tensor, *, gain: Tensor | None = None) -> Tensor:
+        """Return the map of a message, float32, [B, 1, side, side], of mean square near 1.
+
+        Args:
+            message: [B, L] in [0, 1].
+            gain: [side * side], of each coefficient; ones where none is given.
+        """
+        if message.ndim != 2 or message.shape[1] != self.bits:
+            raise ArgumentError(
+                f"a message must have {self.bits} bits; got {tuple(message.shape)}; made for another model?"
+            )
+        spectrum = message.new_zeros(len(message), self.side_px**2, dtype=torch.float32)
+        spectrum[:, self.places] = (2 * message.float() - 1) @ self.code.T / math.sqrt(self.bits)
+        if gain is not None:
+            spectrum = spectrum * gain
+        return self._inverse(spectrum.unflatten(1, (self.side_px, self.side_px)))[:, None]
+
+    def gather(self, maps: Tensor, *, gain: Tensor | None = None) -> Tensor:
+        """Return the correlation with each bit, [B, L]: 2m - 1 for the map of m, where no gain was used.
+
+        Args:
+            maps: [B, 1, side, side].
+            gain: [side * side], by which each coefficient is weighed.
+        """
+        spectrum = self.transform(maps[:, 0]).flatten(1)
+        if gain is not None:
+            spectrum = spectrum * gain
+        return spectrum[:, self.places] @ self.code * (math.sqrt(self.bits) / len(self.code))
+
+    def transform(self, maps: Tensor) -> Tensor:
+        """Return the spectrum of [..., side, side]."""
+        return self.dct @ maps.float() @ self.dct.T
+
+    def _inverse(self, spectrum: Tensor) -> Tensor:
+        return self.dct.T @ spectrum @ self.dct
+
+
+def _hadamard(side: int) -> Tensor:
+    matrix = torch.ones(1, 1)
+    while len(matrix) < side:
+        matrix = torch.cat([torch.cat([matrix, matrix], 1), torch.cat([matrix, -matrix], 1)])
+    return matrix
