@@ -1,0 +1,1 @@
+"""Few-shot CLIP on cached feature maps: SAFE, SAFE-A and the methods that they are measured against."""
