@@ -1,24 +1,6 @@
-"""The methods by name."""
+"""The methods by name, in the order of the tables."""
 
-from collections.abc import Callable, Mapping
+from gauntlet.training.safe_clip.task import Fitted
 
-import torch
-
-from gauntlet.training.safe_clip.task import Fitted, Settings, Task
-
-Fit = Callable[..., Fitted]
-"""(task, settings, *, generator, earlier: Mapping[str, Fitted]) -> Fitted; `earlier` saves what another method did."""
-
-METHODS: dict[str, Fit] = {}
-
-
-def fit(
-    method: str,
-    task: Task,
-    settings: Settings,
-    *,
-    generator: torch.Generator,
-    earlier: Mapping[str, Fitted] | None = None,
-) -> Fitted:
-    """Fit one method of METHODS; with `earlier`, safe_a starts from what safe found."""
-    raise NotImplementedError
+METHODS: dict[str, type[Fitted]] = {}
+"""METHODS[name].fit(task, settings, generator=..., earlier=...) -> Fitted; METHODS[name](weights, chosen) restores."""
