@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
+from string import hexdigits
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -172,11 +173,9 @@ class Code:
             ArgumentError: It has the wrong length, other signs, or does not fit.
         """
         digits = -(-self.payload // 4)
-        try:
-            value = int(text, 16)
-        except ValueError:
-            value = -1
-        if len(text) != digits or not 0 <= value < 2**self.payload:
+        plain = len(text) == digits and all(sign in hexdigits for sign in text)
+        value = int(text, 16) if plain else -1
+        if not 0 <= value < 2**self.payload:
             raise ArgumentError(
                 f"a message must be {digits} hexadecimal digits below {2**self.payload:x} ({self.payload} bits); "
                 f"got {text[:40]!r}; wrong length?"
