@@ -15,10 +15,10 @@ repro: env ## Build, train, score and report what is out of date (ONLY=imagenet_
 	$(RUN) python -m flows $(ONLY)
 
 test: env browser ## Run the quick tests
-	$(RUN) pytest
+	$(RUN) pytest --numprocesses=auto --dist=worksteal
 
 slow: env browser ## Run the slow tests
-	$(RUN) pytest -m slow
+	$(RUN) pytest -m slow --numprocesses=auto --dist=worksteal
 
 check: env ## Check params.yaml, the lint, and that dvc.lock matches the code
 	$(RUN) python -m stages --check

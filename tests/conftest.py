@@ -8,6 +8,11 @@ import torch
 torch.set_num_threads(1)
 
 
+def pytest_make_parametrize_id(val):
+    """Name a function in a test's id by its name: its address differs between the processes that share the tests."""
+    return getattr(val, "__name__", None) if callable(val) else None
+
+
 @pytest.fixture
 def heard():
     """Let children hear SIGINT, which a shell's background jobs, and their children, ignore."""

@@ -215,7 +215,7 @@ FOLDERS = [
 ]
 
 
-@pytest.mark.parametrize(("name", "change", "text"), FOLDERS, ids=lambda value: str(value)[:40])
+@pytest.mark.parametrize(("name", "change", "text"), FOLDERS, ids=lambda value: value[:40] if isinstance(value, str) else None)
 def test_a_bad_folder_is_one_line(spoil, name, change, text):
     spoil(name, change, text=text, **({} if change else {"folder": "none"}))
 
@@ -236,7 +236,7 @@ TESTS = [
 ]
 
 
-@pytest.mark.parametrize(("change", "text"), TESTS, ids=lambda value: str(value)[:40])
+@pytest.mark.parametrize(("change", "text"), TESTS, ids=lambda value: value[:40] if isinstance(value, str) else None)
 def test_sets_stand_where_imagenet_is(door, imagenet, change, text):
     folders = json.loads((imagenet / "folders.json").read_text())
     folders |= json.loads(door.sources["folders"].read_text())
