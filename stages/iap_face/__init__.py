@@ -1,0 +1,1 @@
+"""IAP: faces that resist manipulation and carry a message."""
