@@ -39,71 +39,74 @@ class SpectralCode(nn.Module):
 
     Attributes:
         bits: Of a message, L.
+        band: Frequencies used along each side, from the lowest; half periods a map.
         side_px: Of the map.
         code: Signs, [coefficients, L]; the mean of the map and the coefficients left over carry nothing.
 
     Source: IAP (Zhu et al., TIFS 2023) names spectral diffusion; the code matrix and its placing are ours.
     """
 
-    def __init__(self, bits: int, *, side_px: int = 32, seed: int = 0) -> None:
+    def __init__(self, bits: int, *, band: int = 32, side_px: int = 64, seed: int = 0) -> None:
         """Lay out the code.
 
         Raises:
-            ArgumentError: There is no place for two blocks.
+            ArgumentError: There is no place for two blocks, or the map cannot hold the band.
         """
         super().__init__()
+        if not 1 <= band <= side_px:
+            raise ArgumentError(f"band must lie in 1 to side_px = {side_px}; got {band}; the two swapped?")
         block = 2 ** max(0, math.ceil(math.log2(bits))) if bits > 0 else 0
-        blocks = (side_px * side_px - 1) // block if block else 0
+        blocks = (band * band - 1) // block if block else 0
         if blocks < 2:
             raise ArgumentError(
-                f"bits must lie in 1 to half of the map's {side_px * side_px} places; got {bits}; the map too small?"
+                f"bits must fit twice into the band's {band * band} coefficients; got {bits}; a small band?"
             )
-        self.bits, self.side_px = bits, side_px
+        self.bits, self.band, self.side_px = bits, band, side_px
         generator = torch.Generator().manual_seed(seed)
-        rank = octaves(side_px).flatten().double() + torch.rand(side_px * side_px, generator=generator) / 2
-        rank[0] = -1
+        rank = octaves(band).flatten().double() + torch.rand(band * band, generator=generator) / 2
+        rank[0] = -1  # the mean: brightness moves it
         used = blocks * block
-        self.register_buffer("places", rank.argsort()[1 : used + 1], persistent=False)
         signs = torch.randint(0, 2, (used, 1), generator=generator) * 2 - 1
         columns = torch.randperm(block, generator=generator)[:bits]
-        self.register_buffer("code", (_hadamard(block)[:, columns].repeat(blocks, 1) * signs).float(), persistent=False)
-        self.register_buffer("dct", dct_matrix(side_px), persistent=False)
+        code = _hadamard(block)[:, columns].repeat(blocks, 1) * signs
+        self.register_buffer("places", rank.argsort()[1 : used + 1], persistent=False)
+        self.register_buffer("code", code.float(), persistent=False)
+        self.register_buffer("dct", dct_matrix(side_px)[:band], persistent=False)
 
     def spread(self, message: Tensor, *, gain: Tensor | None = None) -> Tensor:
-        """Return the map of a message, float32, [B, 1, side, side], of mean square near 1.
+        """Return the maps of a message, float32, [B, C, side, side].
 
         Args:
             message: [B, L] in [0, 1].
-            gain: [side * side], of each coefficient; ones where none is given.
+            gain: [C, band * band], of each coefficient; a single row of ones where none is given.
         """
         if message.ndim != 2 or message.shape[1] != self.bits:
             raise ArgumentError(
                 f"a message must have {self.bits} bits; got {tuple(message.shape)}; made for another model?"
             )
-        spectrum = message.new_zeros(len(message), self.side_px**2, dtype=torch.float32)
-        spectrum[:, self.places] = (2 * message.float() - 1) @ self.code.T / math.sqrt(self.bits)
+        values = (2 * message.float() - 1) @ self.code.T / math.sqrt(self.bits)
+        spectrum = values.new_zeros(len(message), self.band**2).index_copy(1, self.places, values)[:, None]
         if gain is not None:
             spectrum = spectrum * gain
-        return self._inverse(spectrum.unflatten(1, (self.side_px, self.side_px)))[:, None]
+        # Of mean square 1 over the map where every coefficient is used at gain 1.
+        return self.dct.T @ spectrum.unflatten(2, (self.band, self.band)) @ self.dct * (self.side_px / self.band)
 
     def gather(self, maps: Tensor, *, gain: Tensor | None = None) -> Tensor:
-        """Return the correlation with each bit, [B, L]: 2m - 1 for the map of m, where no gain was used.
+        """Return the correlation with each bit, [B, L]: 2m - 1 for the single map of m, where no gain was used.
 
         Args:
-            maps: [B, 1, side, side].
-            gain: [side * side], by which each coefficient is weighed.
+            maps: [B, C, side, side]; the correlations of the maps are added.
+            gain: [C, band * band], by which each coefficient is weighed.
         """
-        spectrum = self.transform(maps[:, 0]).flatten(1)
+        spectrum = self.transform(maps).flatten(2)
         if gain is not None:
             spectrum = spectrum * gain
-        return spectrum[:, self.places] @ self.code * (math.sqrt(self.bits) / len(self.code))
+        scale = math.sqrt(self.bits) / len(self.code) * self.band / self.side_px
+        return spectrum.sum(1)[:, self.places] @ self.code * scale
 
     def transform(self, maps: Tensor) -> Tensor:
-        """Return the spectrum of [..., side, side]."""
+        """Return the spectrum within the band, [..., band, band], of [..., side, side]."""
         return self.dct @ maps.float() @ self.dct.T
-
-    def _inverse(self, spectrum: Tensor) -> Tensor:
-        return self.dct.T @ spectrum @ self.dct
 
 
 def _hadamard(side: int) -> Tensor:
