@@ -4,7 +4,6 @@ The parts are those of python_avatars (Avataaars by Pablo Stanley, free for any 
 in their own files.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from io import BytesIO
@@ -220,13 +219,6 @@ def _blend(generator: np.random.Generator) -> tuple[str, str]:
     return (first, first) if generator.random() < 0.25 else (first, second)
 
 
-SLOTS = {"Facial-Hair": "@beard@", "Accessory": "@glasses@"}
-COLOURS = {
-    "Hair-Color": "@hair@",
-    "Facial-Hair-Color": "@hair@",
-    "Skin-Color": "@skin@",
-    "Fabric-Color": "@fabric@",
-}
 FOLDERS = {
     "clothes": "Clothing goes here",
     "mouth": "Mouth goes here",
@@ -235,32 +227,6 @@ FOLDERS = {
     "eyebrows": "Eyebrows go here",
     "style": "Top goes here",
 }
-
-
-def prepare_part(name: str, svg: str) -> str:
-    """Take the drawing out of a part's SVG, mark its slots and colours, and make its ids its own.
-
-    Raises:
-        DataError: It is no SVG.
-    """
-    found = re.search(r"<svg[^>]*>(.*)</svg>", svg, re.DOTALL)
-    if not found:
-        raise DataError(f"{name} must be an SVG with an <svg> element; it has none; another file?")
-    inner = re.sub(
-        r'\s(?!xlink:)[\w-]+:[\w-]+="[^"]*"', "", found[1]
-    )  # editors' attributes, whose namespaces stay behind
-    for slot, mark in SLOTS.items():
-        inner = re.sub(rf'(<g id="{slot}"[^>/]*)(?:/>|>\s*</g>)', rf"\1>{mark}</g>", inner)
-    for colour, mark in COLOURS.items():
-        inner = re.sub(rf'<[a-z]+\b[^>]*\bid="{colour}"[^>]*>', lambda tag, mark=mark: _filled(tag[0], mark), inner)
-    own = re.sub(r"\W", "-", name)
-    inner = re.sub(r'\bid="', f'id="{own}-', inner)
-    return re.sub(r'(url\(#|href="#)', rf"\1{own}-", inner)
-
-
-def _filled(tag: str, mark: str) -> str:
-    bare = re.sub(r'\sfill="[^"]*"', "", tag)
-    return re.sub(r"^<([a-z]+)", rf'<\1 fill="{mark}"', bare)
 
 
 def face_svg(face: Face, parts: Mapping[str, str]) -> str:

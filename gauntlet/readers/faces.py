@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gauntlet.avatars import ATTRIBUTES, prepare_part
+from gauntlet.avatar_parts import prepare_part
+from gauntlet.avatars import ATTRIBUTES
 from gauntlet.errors import DataError
 from gauntlet.readers.archives import members
 from gauntlet.readers.labelled import check_split
