@@ -3,10 +3,13 @@
 Either takes a trunk's maps, B x C x h x w, to features, B x D, and can be trained while the trunk stays as it is.
 """
 
-from typing import Protocol
+import copy
+from typing import Protocol, Self
 
 import torch
 from torch import Tensor, nn
+
+from gauntlet.errors import ArgumentError
 
 
 class Pool(Protocol):
@@ -56,6 +59,15 @@ def gather(weights: Tensor, tokens: Tensor, *, v_proj: nn.Linear, c_proj: nn.Lin
     return c_proj(values + v_proj.bias)
 
 
+def _check(*projections: nn.Linear, channels: int, heads: int) -> None:
+    if heads < 1 or channels % heads:
+        raise ArgumentError(f"heads must divide the {channels} channels; got {heads}")
+    if wrong := [p for p in projections if p.in_features != channels or p.bias is None]:
+        raise ArgumentError(f"each projection must have a bias and take {channels} channels; got {wrong[0]}")
+    if any(p.out_features != channels for p in projections[:3]):
+        raise ArgumentError(f"query, key and value must keep the {channels} channels; another kind of pooling?")
+
+
 class AttentionPool(nn.Module):
     """The attention pooling of a ResNet CLIP: the mean of the maps asks, the mean and all positions answer.
 
@@ -69,7 +81,13 @@ class AttentionPool(nn.Module):
         c_proj: C to D.
         heads: Divides C.
 
-    Source: Radford et al., ICML 2021, section 2.4; SAFE tunes this module alone (equation u_j = softmax(q k / sqrt d)).
+        learn_positions: Train the positional embedding too: for pre-training alone.
+
+    Raises:
+        ArgumentError: Shapes that do not fit each other.
+
+    Source: Radford et al., ICML 2021, section 2.4; SAFE tunes this module alone. That the positional embedding stays is
+        our reading.
     """
 
     def __init__(
@@ -81,11 +99,24 @@ class AttentionPool(nn.Module):
         v_proj: nn.Linear,
         c_proj: nn.Linear,
         heads: int,
+        learn_positions: bool = False,
     ) -> None:
         super().__init__()
-        self.register_buffer("positional_embedding", positional_embedding.detach().clone())
+        _check(q_proj, k_proj, v_proj, c_proj, channels=positional_embedding.shape[-1], heads=heads)
+        positions = positional_embedding.detach().clone()
+        if learn_positions:
+            self.positional_embedding = nn.Parameter(positions)
+        else:
+            self.register_buffer("positional_embedding", positions)
         self.q_proj, self.k_proj, self.v_proj, self.c_proj = q_proj, k_proj, v_proj, c_proj
         self.heads = heads
+
+    @classmethod
+    def from_open_clip(cls, module: nn.Module, *, learn_positions: bool = False) -> Self:
+        """Copy an `open_clip.modified_resnet.AttentionPool2d`, or another of these."""
+        heads = module.heads if isinstance(module, AttentionPool) else module.num_heads
+        parts = {name: copy.deepcopy(getattr(module, name)) for name in ("q_proj", "k_proj", "v_proj", "c_proj")}
+        return cls(module.positional_embedding, **parts, heads=heads, learn_positions=learn_positions)
 
     def forward(self, maps: Tensor) -> Tensor:
         """Return features, B x D, not normalised, of maps, B x C x h x w."""
@@ -100,7 +131,24 @@ class AttentionPool(nn.Module):
 
     def _tokens(self, maps: Tensor) -> Tensor:
         places = maps.flatten(2).transpose(1, 2)
+        if tuple(places.shape[1:]) != (len(self.positional_embedding) - 1, self.positional_embedding.shape[1]):
+            raise ArgumentError(
+                f"maps must have {self.positional_embedding.shape[1]} channels and {len(self.positional_embedding) - 1} "
+                f"positions; got {tuple(maps.shape)}; pictures of another size?"
+            )
         return torch.cat([places.mean(1, keepdim=True), places], 1) + self.positional_embedding
+
+
+class Remainder(nn.Module):
+    """What a ViT does to its class token after the last attention: norm and MLP added to it, and the last norm."""
+
+    def __init__(self, block: nn.Module, norm: nn.Module) -> None:
+        super().__init__()
+        self.ln_2, self.mlp, self.ls_2, self.norm = map(copy.deepcopy, (block.ln_2, block.mlp, block.ls_2, norm))
+
+    def forward(self, summary: Tensor) -> Tensor:
+        """Return the normalised class token, B x C."""
+        return self.norm(summary + self.ls_2(self.mlp(self.ln_2(summary))))
 
 
 class TokenPool(nn.Module):
@@ -109,35 +157,35 @@ class TokenPool(nn.Module):
     Trainable are the block's attention (eight tensors) and the projection; its norms and its MLP stay.
 
     Args:
-        q_proj: C to C.
-        k_proj: C to C.
-        v_proj: C to C.
-        c_proj: C to C, the attention's output.
-        heads: Divides C.
-        before: Norm before the attention.
-        rest: From the class token after the attention, B x C, to B x C: norm and MLP added to it, and the last norm.
-        projection: C x D.
+        tower: An `open_clip.transformer.VisionTransformer` that gives its class token, projected.
+
+    Raises:
+        ArgumentError: It pools in another way, or its last block is of another kind.
 
     Source: ours; how the paper treats a ViT is not known to us.
     """
 
-    def __init__(
-        self,
-        *,
-        q_proj: nn.Linear,
-        k_proj: nn.Linear,
-        v_proj: nn.Linear,
-        c_proj: nn.Linear,
-        heads: int,
-        before: nn.Module,
-        rest: nn.Module,
-        projection: Tensor,
-    ) -> None:
+    def __init__(self, tower: nn.Module) -> None:
         super().__init__()
-        self.q_proj, self.k_proj, self.v_proj, self.c_proj = q_proj, k_proj, v_proj, c_proj
-        self.heads = heads
-        self.before, self.rest = before.requires_grad_(False), rest.requires_grad_(False)
-        self.projection = nn.Parameter(projection.detach().clone())
+        block = tower.transformer.resblocks[-1]
+        attention = getattr(block, "attn", None)
+        plain = isinstance(attention, nn.MultiheadAttention) and attention.in_proj_weight is not None
+        token = tower.attn_pool is None and tower.pool_type == "tok" and not tower.final_ln_after_pool
+        if not plain or not token or tower.proj is None:
+            raise ArgumentError(
+                "a ViT must end in plain attention, its class token and a projection; this one does not"
+            )
+        self.heads = attention.num_heads
+        self.q_proj, self.k_proj, self.v_proj = (
+            _linear(weight, bias)
+            for weight, bias in zip(attention.in_proj_weight.chunk(3), attention.in_proj_bias.chunk(3), strict=True)
+        )
+        # A layer scale after the attention is part of its output projection.
+        scale = getattr(block.ls_1, "gamma", torch.ones(len(attention.out_proj.bias)))
+        self.c_proj = _linear(attention.out_proj.weight * scale[:, None], attention.out_proj.bias * scale)
+        self.before = copy.deepcopy(block.ln_1).requires_grad_(False)
+        self.rest = Remainder(block, tower.ln_post).requires_grad_(False)
+        self.projection = nn.Parameter(tower.proj.detach().clone())
 
     def forward(self, maps: Tensor) -> Tensor:
         """Return features, B x D, not normalised, of tokens as maps, B x C x 1 x T, the class token first."""
@@ -151,3 +199,9 @@ class TokenPool(nn.Module):
         """Return what each head looks at, B x heads x T, the class token first."""
         told = self.before(maps.flatten(2).transpose(1, 2))
         return attend(self.q_proj(told[:, 0]), told, k_proj=self.k_proj, heads=self.heads)
+
+
+def _linear(weight: Tensor, bias: Tensor) -> nn.Linear:
+    layer = nn.Linear(weight.shape[1], weight.shape[0])
+    layer.weight, layer.bias = nn.Parameter(weight.detach().clone()), nn.Parameter(bias.detach().clone())
+    return layer

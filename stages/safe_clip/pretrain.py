@@ -1,0 +1,106 @@
+"""Train the small CLIP on pictures and captions: what the few-shot methods start from."""
+
+from pathlib import Path
+from typing import Literal, Self
+
+import torch
+from pydantic import Field, PositiveInt, model_validator
+from safetensors.torch import save_file
+
+from gauntlet.errors import ArgumentError, DataError
+from gauntlet.models.clip_small import ClipShape, small_clip
+from gauntlet.models.clip_words import Words, vocabulary
+from gauntlet.readers.clip import CONFIG, HISTORY, WEIGHTS
+from gauntlet.readers.few_shot import read_corpus
+from gauntlet.training.clip import train_clip
+from stages import Out
+from stages.checkpoint import Checkpoint
+from stages.files import write_json
+from stages.machine import machine
+from stages.training import Schedule, begin, fit, seeded
+
+
+class Params(Schedule):
+    """Sizes of the towers and how they are trained.
+
+    Attributes:
+        image_size_px: Side of the corpus' pictures, a multiple of 16.
+        width: `gauntlet.models.clip_small.ClipShape`, and so are the next seven.
+        layers: Blocks of the four stages.
+        head_width: Channels of a head of the pooling.
+        embed: Length of the features.
+        text_width: Of the text tower.
+        text_heads: Divides text_width.
+        text_layers: Blocks of the text tower.
+        context: Tokens of a text; a learned context of CoOp has to fit too.
+        least: Smallest side of a random crop, as a share.
+        light: Greatest change of brightness and contrast.
+        precision: Of the image tower's passes; bfloat16 is about twice as fast on a processor that knows it.
+    """
+
+    image_size_px: PositiveInt
+    width: PositiveInt
+    layers: tuple[PositiveInt, PositiveInt, PositiveInt, PositiveInt]
+    head_width: PositiveInt
+    embed: PositiveInt
+    text_width: PositiveInt
+    text_heads: PositiveInt
+    text_layers: PositiveInt
+    context: int = Field(ge=3)
+    least: float = Field(gt=0, le=1)
+    light: float = Field(ge=0, lt=1)
+    precision: Literal["float32", "bfloat16"]
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        self.shape()
+        if self.batch < 2:
+            raise ArgumentError(f"batch must hold at least 2 pairs, to tell them apart; got {self.batch}")
+        return self
+
+    def shape(self) -> ClipShape:
+        """Return the sizes of the towers."""
+        return ClipShape(**{name: getattr(self, name) for name in ClipShape.__dataclass_fields__})
+
+
+def run(params: Params, *, corpus: Path, clip: Out) -> None:
+    """Write model.safetensors, config.json (shape, words, logit scale) and history.json."""
+    pairs = read_corpus(corpus)
+    side = params.image_size_px
+    if tuple(pairs.x.shape[1:]) != (3, side, side):
+        raise DataError(
+            f"{corpus}: pictures must be 3 x {side} x {side}; got {tuple(pairs.x.shape[1:])}; another size?"
+        )
+    words = Words(vocabulary(pairs.captions), context=params.context)
+    device = machine().device
+    network = seeded(lambda: small_clip(params.shape(), ids=len(words), learn_positions=True), params.seed)
+    network = network.to(device).to(memory_format=torch.channels_last)
+    checkpoint = Checkpoint("safe_clip-pretrain", params=params, inputs={"corpus": corpus})
+    # The last batch of an epoch is left out where it is not full; the schedule counts full ones.
+    items = len(pairs.x) // params.batch * params.batch
+    state = begin(network, params, items=items)
+    tokens = words(pairs.captions)
+    history = fit(
+        state,
+        lambda: train_clip(
+            state,
+            pairs.x,
+            tokens,
+            epochs=params.epochs,
+            batch=params.batch,
+            least=params.least,
+            light=params.light,
+            precision=params.precision,
+            device=device,
+        ),
+        checkpoint=checkpoint,
+        measure=dict,
+        items=items,
+    )
+    clip.mkdir(parents=True)
+    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
+    save_file(weights, clip / WEIGHTS)
+    about = {"pairs": len(pairs.x), "seed": params.seed, "logit_scale": float(network.logit_scale.detach().exp())}
+    write_json(clip / CONFIG, {"shape": params.shape().as_dict(), "words": words.words} | about)
+    write_json(clip / HISTORY, history)
+    checkpoint.clear()
