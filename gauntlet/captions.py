@@ -14,6 +14,9 @@ STYLES = {
 }
 """What a caption may call a picture of each style; "picture" and "image" fit all of them."""
 
+KINDS = {"marine": "sea creature"}
+"""What a coarse class is called where its name is no noun."""
+
 COLOURS = ("black", "grey", "white", "red", "orange", "yellow", "green", "cyan", "blue", "purple", "pink")
 """Words of `colour_word`, the ones without hue first."""
 
@@ -45,13 +48,14 @@ def colour_shares(pixels: np.ndarray) -> np.ndarray:
     """
     if pixels.dtype != np.uint8 or pixels.shape[-1] != 3 or not pixels.size:
         raise ArgumentError(f"pixels must be uint8 ... x 3, at least one; got {pixels.dtype} {pixels.shape}")
-    rgb = pixels.reshape(-1, 3).astype(np.float64) / 255
-    high, low = rgb.max(1), rgb.min(1)
+    red, green, blue = pixels.reshape(-1, 3).T.astype(np.float32) / 255
+    high, low = np.maximum(np.maximum(red, green), blue), np.minimum(np.minimum(red, green), blue)
     chroma = high - low
     safe = np.where(chroma > 0, chroma, 1)
-    red, green, blue = rgb.T
     hue = np.where(
-        high == red, (green - blue) / safe % 6, np.where(high == green, (blue - red) / safe + 2, (red - green) / safe + 4)
+        high == red,
+        (green - blue) / safe % 6,
+        np.where(high == green, (blue - red) / safe + 2, (red - green) / safe + 4),
     )
     ranges = (*_HUES, *_HUES_LAST)
     places = np.searchsorted([end for end, _ in ranges], hue * 60, side="right")
@@ -78,13 +82,11 @@ def colour_word(pixels: np.ndarray) -> str:
     return COLOURS[int(colour_shares(pixels).argmax())]
 
 
-def caption(
-    things: Sequence[tuple[str, str]], *, style: str, background: str, generator: np.random.Generator
-) -> str:
+def caption(things: Sequence[tuple[str, str]], *, style: str, background: str, generator: np.random.Generator) -> str:
     """Write one caption of a picture; what it leaves out is drawn at random, as people leave things out.
 
     Args:
-        things: Name and coarse class of each thing, the main one first.
+        things: Name and coarse class (or its word in `KINDS`) of each thing, the main one first.
         style: A key of `STYLES`.
         background: A colour of the background.
         generator: Source of the choices.
@@ -99,7 +101,7 @@ def caption(
         raise ArgumentError(f"a caption needs a thing and a style of {', '.join(STYLES)}; got {len(things)}, {style!r}")
     kinds = (*STYLES[style], "picture", "image")
     said = []
-    for name, coarse in things:
+    for name, coarse in ((name, KINDS.get(coarse, coarse)) for name, coarse in things):
         manner = generator.random()
         if name == coarse or manner < 0.5:
             said.append(article(name))

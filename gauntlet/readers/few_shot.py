@@ -1,6 +1,5 @@
-"""Few-shot classification: sets in CoOp's layout, the draw of K shots a class, and the corpus a small CLIP learns from."""
+"""Few-shot classification: sets in CoOp's layout, the draw of K shots a class, the corpus of a small CLIP."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -112,9 +111,7 @@ def sample_shots(few_shot: FewShotSet, *, shots: int, seed: int, short: str = "e
     if shots < 1 or short not in SHORT:
         raise ArgumentError(f"shots must be at least 1 and short one of {', '.join(SHORT)}; got {shots}, {short!r}")
     need = {"train": shots, "val": min(shots, VALIDATION_SHOTS)}
-    return Shots(
-        **{split: _draw(few_shot, split, need[split], seed=seed, short=short) for split in ("train", "val")}
-    )
+    return Shots(**{split: _draw(few_shot, split, need[split], seed=seed, short=short) for split in ("train", "val")})
 
 
 def _draw(few_shot: FewShotSet, split: str, need: int, *, seed: int, short: str) -> np.ndarray:

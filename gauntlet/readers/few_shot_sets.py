@@ -62,19 +62,21 @@ def read_split_file(place: Path, *, images: str, listing: str | None = None) -> 
     names: dict[int, str] = {}
     paths, labels = {}, {}
     for split in SPLITS:
-        found = [_row(row, where=f"{path}, {split}, row {number}", names=names) for number, row in enumerate(content[split])]
+        found = [
+            _row(row, where=f"{path}, {split}, row {number}", names=names) for number, row in enumerate(content[split])
+        ]
         paths[split] = [place / images / impath for impath, _ in found]
         labels[split] = np.array([label for _, label in found], np.int64)
         _check_there(paths[split], where=f"{path}, {split}")
     if sorted(names) != list(range(len(names))):
-        raise DataError(f"{path}: labels must be 0..{len(names) - 1} without a gap; got {sorted(names)[-1]} as the last")
+        raise DataError(f"{path}: labels must be 0..{len(names) - 1} without a gap; the last is {sorted(names)[-1]}")
     return Rows([_readable(names[label]) for label in range(len(names))], paths, labels)
 
 
 def _only_listing(place: Path) -> Path:
     found = sorted(place.glob("split_zhou_*.json"))
     if len(found) != 1:
-        raise DataError(f"{place} must hold one split_zhou_*.json; it holds {len(found)}; misspelt, or not yet fetched?")
+        raise DataError(f"{place} must hold one split_zhou_*.json; it holds {len(found)}; not yet fetched?")
     return found[0]
 
 
@@ -149,12 +151,13 @@ def read_imagenet_layout(place: Path) -> Rows:
     """
     named = read_class_list(place / "classnames.txt")
     train, test = (
-        read_class_folders(place / "images" / split, transform=None, class_names=list(named)) for split in ("train", "val")
+        read_class_folders(place / "images" / split, transform=None, class_names=list(named))
+        for split in ("train", "val")
     )
     order = balanced_order(train.labels, seed=0)
     held_out = HELD_OUT * len(named)
     if held_out >= len(train):
-        raise DataError(f"{place}/images/train must hold more than {HELD_OUT} pictures a class; got {len(train)} in all")
+        raise DataError(f"{place}/images/train must hold over {HELD_OUT} pictures a class; got {len(train)} in all")
     val, rest = train.take(np.sort(order[:held_out])), train.take(np.sort(order[held_out:]))
     splits = {"train": rest, "val": val, "test": test}
     return Rows(

@@ -4,31 +4,24 @@ The corpus shows drawn and rendered things. The sets show what it lacks: photogr
 things among others, the colour of what lies behind. No test cut-out or wallpaper is in any other split or the corpus.
 """
 
-import io
-from collections.abc import Iterable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import pandas as pd
-import torch
-import webdataset
-from PIL import Image
 from pydantic import Field, PositiveInt
-from safetensors.torch import save_file
 
 from gauntlet.captions import caption
 from gauntlet.errors import ArgumentError
 from gauntlet.readers.objects import CutOut, read_backgrounds, read_manifest, read_objects
 from stages import Counts, Out, Ratio, Span
 from stages import Params as StageParams
-from stages.files import write_gallery, write_json
+from stages.files import write_gallery
 from stages.machine import parallel
-from stages.safe_clip.pictures import Picture, Scale, backdrop, picture, shrunk
+from stages.safe_clip.layout import SPLITS, write_corpus, write_set
+from stages.safe_clip.pictures import Picture, Scale, backdrop, picture, prepared, prepared_background
 
-SPLITS = ("train", "val", "test")
-SHARD = 2000
 Style = Literal["photo", "render", "flat", "outline"]
 
 
@@ -68,7 +61,7 @@ class SetParams(StageParams):
     images: Counts
     scale: Span
     others: int = Field(ge=0, default=0)
-    others_coarse: list[str] = []
+    others_coarse: tuple[str, ...] = ()
     others_scale: Span = (0.3, 0.5)
 
 
@@ -122,7 +115,9 @@ def withhold(cutouts: list[CutOut], groups: dict[str, int], params: Params) -> s
     return kept
 
 
-def corpus_picture(index: int, *, pool: list[CutOut], backgrounds: list[np.ndarray], params: Params) -> tuple[Picture, str]:
+def corpus_picture(
+    index: int, *, pool: list[CutOut], backgrounds: list[np.ndarray], params: Params
+) -> tuple[Picture, str]:
     """Compose one picture of the corpus with its caption; cut-outs take turns."""
     generator = np.random.default_rng([params.seed, 0, index])
     things = [pool[index % len(pool)]]
@@ -142,8 +137,14 @@ def corpus_picture(index: int, *, pool: list[CutOut], backgrounds: list[np.ndarr
 
 
 def set_picture(
-    index: int, *, made: SetParams, pool: dict[str, list[CutOut]], others: list[CutOut], backgrounds: list[np.ndarray],
-    size_px: int, seed: list[int],
+    index: int,
+    *,
+    made: SetParams,
+    pool: dict[str, list[CutOut]],
+    others: list[CutOut],
+    backgrounds: list[np.ndarray],
+    size_px: int,
+    seed: list[int],
 ) -> Picture:
     """Compose one picture of a set; classes take turns, and each class's cut-outs."""
     generator = np.random.default_rng([*seed, index])
@@ -155,7 +156,8 @@ def set_picture(
         things += [others[place] for place in generator.integers(len(others), size=count)]
     colour = name if made.level == "colour" else None
     canvas = backdrop(backgrounds, size_px=size_px, colour=colour, generator=generator)
-    return picture(things, canvas, scale=Scale(made.scale, made.others_scale), generator=generator)
+    shown = picture(things, canvas, scale=Scale(made.scale, made.others_scale), generator=generator)
+    return replace(shown, mask=~shown.mask) if made.level == "colour" else shown
 
 
 def pools(cutouts: list[CutOut], made: SetParams, *, what: str, seed: int) -> dict[str, list[CutOut]]:
@@ -170,8 +172,8 @@ def pools(cutouts: list[CutOut], made: SetParams, *, what: str, seed: int) -> di
         chosen = styled if made.level == "colour" else [cut for cut in styled if getattr(cut, made.level) == name]
         if not chosen:
             raise ArgumentError(
-                f"{what}: each class must have cut-outs in {', '.join(made.styles)}; {name!r} has none; misspelt, or of "
-                f"another level than {made.level}?"
+                f"{what}: each class must have cut-outs in {', '.join(made.styles)}; {name!r} has none; misspelt, or "
+                f"of another level than {made.level}?"
             )
         random = np.random.default_rng([seed, *name.encode()])
         found[name] = [chosen[place] for place in random.permutation(len(chosen))]
@@ -194,66 +196,15 @@ def compose_split(
     return parallel(make, range(count * len(made.classes)), what=what)
 
 
-def write_set(folder: Path, classes: list[str], splits: dict[str, list[Picture]]) -> None:
-    """Write one set in CoOp's layout: images/, split_zhou_<Name>.json, and the masks of the test pictures."""
-    listing: dict[str, list] = {split: [] for split in SPLITS}
-    for split, pictures in splits.items():
-        for index, made in enumerate(pictures):
-            label = index % len(classes)
-            impath = f"{classes[label].replace(' ', '_')}/{split}-{index // len(classes):03d}-{made.things[0].key}.png"
-            (folder / "images" / impath).parent.mkdir(parents=True, exist_ok=True)
-            (folder / "images" / impath).write_bytes(_png(made.pixels))
-            listing[split].append([impath, label, classes[label]])
-    title = "".join(part.capitalize() for part in folder.name.split("-"))
-    write_json(folder / f"split_zhou_{title}.json", listing)
-    masks = torch.from_numpy(np.stack([made.mask for made in splits["test"]]).astype(np.uint8))
-    save_file({"masks": masks}, folder / "masks_test.safetensors")
-
-
-def write_corpus(folder: Path, made: Iterable[tuple[Picture, str]]) -> None:
-    """Write the pictures as WebDataset shards (png, txt) and the manifest."""
-    folder.mkdir(parents=True)
-    rows = [(f"corpus-{index:06d}", shown, said) for index, (shown, said) in enumerate(made)]
-    for begin in range(0, len(rows), SHARD):
-        with webdataset.TarWriter(str(folder / f"corpus-{begin // SHARD:04d}.tar"), mtime=0) as shard:
-            for key, shown, said in rows[begin : begin + SHARD]:
-                shard.write({"__key__": key, "png": _png(shown.pixels), "txt": said})
-    records = [
-        {
-            "key": key,
-            "caption": said,
-            "name": shown.things[0].category,
-            "coarse": shown.things[0].coarse,
-            "style": shown.things[0].style,
-            "background": shown.background,
-            "things": len(shown.things),
-            "object": shown.things[0].key,
-            "source": shown.things[0].source,
-            "licence": shown.things[0].licence,
-        }
-        for key, shown, said in rows
-    ]
-    pd.DataFrame(records).to_parquet(folder / "manifest.parquet", index=False)
-    write_gallery(
-        folder / "samples",
-        title="Corpus of the small CLIP",
-        note="Drawn and rendered things over wallpapers, with the caption that goes with each.",
-        rows=[(said, {"image": shown.pixels}) for _, shown, said in rows[:24]],
-    )
-
-
-def _png(array: np.ndarray) -> bytes:
-    stream = io.BytesIO()
-    Image.fromarray(array).save(stream, "PNG", compress_level=3)
-    return stream.getvalue()
-
-
 def run(params: Params, *, objects: Path, backgrounds: Path, corpus: Out, sets: Out) -> None:
     """Compose and write the corpus, the few-shot sets and the shifted versions of one of them."""
     manifest = read_manifest(objects)
-    cutouts = shrunk(read_objects(objects), params.size_px)
+    cutouts = [prepared(cutout, size_px=params.size_px) for cutout in read_objects(objects)]
     unseen = withhold(cutouts, dict(zip(manifest["key"], manifest["group"], strict=True)), params)
-    behind = {split: read_backgrounds(backgrounds, split) for split in SPLITS}
+    behind = {
+        split: [prepared_background(whole, size_px=params.size_px) for whole in read_backgrounds(backgrounds, split)]
+        for split in SPLITS
+    }
     seen = [
         cut for cut in cutouts if cut.split == "train" and cut.style in params.corpus.styles and cut.key not in unseen
     ]
@@ -266,7 +217,12 @@ def run(params: Params, *, objects: Path, backgrounds: Path, corpus: Out, sets: 
     for name, made in params.sets.items():
         splits = {
             split: compose_split(
-                fresh[split], made, what=f"{name} {split}", count=made.images[split], backgrounds=behind[split], params=params
+                fresh[split],
+                made,
+                what=f"{name} {split}",
+                count=made.images[split],
+                backgrounds=behind[split],
+                params=params,
             )
             for split in SPLITS
         }

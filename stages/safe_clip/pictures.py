@@ -1,7 +1,7 @@
 """Pictures of the small world: one thing or several over a background, at one size."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -10,7 +10,7 @@ from gauntlet.captions import COLOURS, colour_shares, colour_word
 from gauntlet.errors import ArgumentError
 from gauntlet.readers.objects import CutOut
 from gauntlet.shifts.compositing import Placement, arrange, compose, random_crop
-from gauntlet.shifts.cutouts import resize
+from gauntlet.shifts.cutouts import fill_outline, resize
 
 ATTEMPTS = 30
 LEAST_VISIBLE = 0.5
@@ -45,12 +45,15 @@ class Picture:
     background: str
 
 
-def shrunk(cutouts: Sequence[CutOut], size_px: int) -> list[CutOut]:
-    """Scale cut-outs down to at most twice the picture's side, once, so that each placing is cheap."""
-    return [
-        CutOut(**{**vars(cutout), "rgba": resize(cutout.rgba, scale=min(1.0, 2 * size_px / max(cutout.rgba.shape[:2])))})
-        for cutout in cutouts
-    ]
+def prepared(cutout: CutOut, *, size_px: int) -> CutOut:
+    """Scale a cut-out to at most twice the picture's side, once, so that each placing is cheap; fill outlines."""
+    rgba = fill_outline(cutout.rgba) if cutout.style == "outline" else cutout.rgba
+    return replace(cutout, rgba=resize(rgba, scale=min(1.0, 2 * size_px / max(rgba.shape[:2]))))
+
+
+def prepared_background(background: np.ndarray, *, size_px: int) -> np.ndarray:
+    """Scale a background to twice the picture's side: the smallest part that is cut is 1.2 times as wide."""
+    return cv2.resize(background, (2 * size_px, 2 * size_px), interpolation=cv2.INTER_AREA)
 
 
 def backdrop(
@@ -74,7 +77,7 @@ def backdrop(
             part = _turned(part, int(generator.integers(180)))
         if colour is None:
             return part
-        shares = colour_shares(part)
+        shares = colour_shares(part[::2, ::2])
         if COLOURS[int(shares.argmax())] == colour and shares.max() >= LEAST_COLOURED:
             return part
     raise ArgumentError(f"some background must turn {colour}; none of {len(backgrounds)} did; are they all grey?")
@@ -86,9 +89,7 @@ def _turned(pixels: np.ndarray, half_degrees: int) -> np.ndarray:
     return cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)
 
 
-def picture(
-    things: list[CutOut], canvas: np.ndarray, *, scale: Scale, generator: np.random.Generator
-) -> Picture:
+def picture(things: list[CutOut], canvas: np.ndarray, *, scale: Scale, generator: np.random.Generator) -> Picture:
     """Place things over a background so that the first one shows by half at least.
 
     After `ATTEMPTS` placings the one that shows most stands.
@@ -107,7 +108,7 @@ def picture(
             best = visible, composite.image, composite.masks[place]
         if visible >= LEAST_VISIBLE:
             break
-    return Picture(best[1], best[2], things, colour_word(canvas))
+    return Picture(best[1], best[2], things, colour_word(canvas[::2, ::2]))
 
 
 def _inside(placement: Placement, size_px: int) -> Placement:
