@@ -35,7 +35,7 @@ def read_protector(folder: Path, *, device: str = "cpu") -> Protector:
     except RuntimeError as error:
         reason = " ".join(str(error).split())[:200]
         raise DataError(
-            f"{path} must hold the weights that its config.json says; {reason}; of another model?"
+            f"{path} must hold the weights of its config.json; {reason}; of another model?"
         ) from None
     return protector.requires_grad_(False).eval().to(device)
 
