@@ -11,10 +11,10 @@ from gauntlet.models.clip import Clip
 from gauntlet.readers.clip import read_clip
 from gauntlet.readers.few_shot import FewShotSet, evaluation, read_set
 from gauntlet.readers.folders import named_folder
-from gauntlet.readers.labelled import Labelled, RandomCrop, Transform
+from gauntlet.readers.labelled import Labelled, RandomCrop
 from gauntlet.templates import templates_of
 from gauntlet.training.safe_clip.task import Frozen
-from gauntlet.training.safe_clip.views import Views
+from gauntlet.training.safe_clip.views import Views, encode
 from stages import Params as StageParams
 from stages.machine import machine
 
@@ -57,20 +57,16 @@ def frozen_of(clip: Clip, few_shot: FewShotSet) -> Frozen:
     return Frozen(text_features.float(), clip.new_pool(), float(clip.logit_scale))
 
 
-def batches(clip: Clip, data: Labelled, *, batch: int) -> Iterator[tuple[np.ndarray, Tensor, Tensor]]:
-    """Yield places, maps and pooled features of all pictures, in order; each goes through the trunk once."""
-    device = machine().device
+def pictures(data: Labelled, *, batch: int) -> Iterator[Tensor]:
+    """Yield all pictures in order, in [0, 1], on the machine's device."""
     for begin in range(0, len(data), batch):
         places = np.arange(begin, min(begin + batch, len(data)))
-        x = data.tensors(places).x.to(device).float() / 255
-        with torch.no_grad():
-            maps = clip.maps(x)
-            yield places, maps, clip.pool(maps).float()
+        yield data.tensors(places).x.to(machine().device).float() / 255
 
 
 def plain_views(clip: Clip, data: Labelled, *, batch: int) -> Views:
     """Return the pictures as they are tested, as one view."""
-    return _stacked(clip, data, [None], batch=batch)
+    return _encoded(clip, data, [data], batch=batch)
 
 
 def random_views(clip: Clip, data: Labelled, *, count: int, least: float, seed: int, batch: int) -> Views:
@@ -82,16 +78,9 @@ def random_views(clip: Clip, data: Labelled, *, count: int, least: float, seed: 
         RandomCrop(clip.image_size_px, seed=int(drawn), least=least, interpolation="bicubic")
         for drawn in np.random.SeedSequence([seed, 1]).generate_state(count)
     ]
-    return _stacked(clip, data, crops, batch=batch)
+    return _encoded(clip, data, [data.transformed(crop) for crop in crops], batch=batch)
 
 
-def _stacked(clip: Clip, data: Labelled, transforms: Sequence[Transform | None], *, batch: int) -> Views:
-    """Run the trunk once a view; `None` leaves the transform that the pictures have."""
-    maps, pooled = [], []
-    for transform in transforms:
-        view = data if transform is None else data.transformed(transform)
-        found = [(view_maps, features) for _, view_maps, features in batches(clip, view, batch=batch)]
-        maps.append(torch.cat([view_maps for view_maps, _ in found]))
-        pooled.append(torch.cat([features for _, features in found]))
+def _encoded(clip: Clip, data: Labelled, views: Sequence[Labelled], *, batch: int) -> Views:
     labels = torch.from_numpy(data.labels).to(machine().device)
-    return Views(torch.stack(maps), torch.stack(pooled), labels)
+    return encode((pictures(view, batch=batch) for view in views), labels, trunk=clip.maps, pool=clip.pool)

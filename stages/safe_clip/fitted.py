@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
+from torch import Tensor
 
 from gauntlet.errors import DataError
 from gauntlet.training.safe_clip.methods import METHODS
@@ -17,6 +18,8 @@ from stages.machine import machine
 from stages.safe_clip.features import Official
 
 INDEX = "index.json"
+SHARES = {"safe_a": "safe"}
+"""Whose tensors a method starts from and keeps."""
 
 
 class Index(StageParams):
@@ -67,11 +70,13 @@ def place_of(models: Path, name: str, *, shots: int, seed: int) -> Path:
 
 
 def write_fitted(folder: Path, fitted: Mapping[str, Fitted]) -> None:
-    """Write the methods of one draw."""
+    """Write the methods of one draw, in half precision; what safe_a shares with safe stands there alone."""
     folder.mkdir(parents=True)
     for name, each in fitted.items():
-        if tensors := each.tensors():
-            save_file({key: tensor.cpu() for key, tensor in tensors.items()}, folder / f"{name}.safetensors")
+        shared = fitted[SHARES[name]].weights if name in SHARES else {}
+        tensors = {key: _half(tensor) for key, tensor in each.tensors().items() if key not in shared}
+        if tensors:
+            save_file(tensors, folder / f"{name}.safetensors")
     write_json(folder / "chosen.json", {name: each.chosen for name, each in fitted.items()})
     write_json(folder / "history.json", {name: each.history for name, each in fitted.items()})
 
@@ -84,10 +89,21 @@ def read_fitted(folder: Path, methods: Sequence[str]) -> dict[str, Fitted]:
     """
     try:
         chosen = json.loads((folder / "chosen.json").read_text())
-        weights = {}
+        fitted = {}
         for name in methods:
-            path = folder / f"{name}.safetensors"
-            weights[name] = load_file(path, device=machine().device) if path.exists() else {}
-        return {name: METHODS[name](weights[name], chosen[name]) for name in methods}
+            shared = fitted[SHARES[name]].weights if name in SHARES else {}
+            fitted[name] = METHODS[name]({**shared, **_weights(folder / f"{name}.safetensors")}, chosen[name])
+        return fitted
     except (OSError, KeyError, ValueError, SafetensorError) as error:
         raise DataError(f"{folder} must hold {', '.join(methods)} as trained; {error!r}; a partial copy?") from None
+
+
+def _half(tensor: Tensor) -> Tensor:
+    return (tensor.half() if tensor.is_floating_point() else tensor).cpu().contiguous()
+
+
+def _weights(path: Path) -> dict[str, Tensor]:
+    if not path.exists() and path.stem == "zero_shot":
+        return {}
+    read = load_file(path, device=machine().device)
+    return {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in read.items()}
