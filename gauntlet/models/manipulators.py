@@ -101,7 +101,7 @@ def indices(attribute: int | Tensor, x: Tensor, attributes: Sequence[str]) -> Te
         found = found.expand(len(x))
     if found.shape != x.shape[:1]:
         raise ArgumentError(f"attribute must be a number or one an image [{len(x)}]; got the shape {list(found.shape)}")
-    if len(found) and not (0 <= int(found.min()) and int(found.max()) < len(attributes)):
+    if len(found) and not (int(found.min()) >= 0 and int(found.max()) < len(attributes)):
         raise ArgumentError(
             f"attribute must lie in [0, {len(attributes)}) ({', '.join(attributes)}); got {found.tolist()[:8]}"
         )

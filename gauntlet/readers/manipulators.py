@@ -1,21 +1,87 @@
 """Read face editors: what `iap_face.manipulators` writes, and the published StarGAN and AttGAN checkpoints."""
 
+import json
+from collections.abc import Callable
 from pathlib import Path
 
+from torch import Tensor, nn
+
+from gauntlet.errors import ArgumentError, DataError
+from gauntlet.models.attention_gan import AttentionGan
+from gauntlet.models.attgan import AttGan, AttGanShape
+from gauntlet.models.critics import AttGanCritic, Labels, StarGanCritic
 from gauntlet.models.face_features import FaceFeatures
-from gauntlet.models.manipulators import Manipulator
+from gauntlet.models.manipulators import Editor, LabelledEditor, Manipulator
+from gauntlet.models.stargan import StarGan, StarGanShape
+from gauntlet.readers.checkpoints import read_weights
+from gauntlet.readers.models import read_card
 
 FEATURES = "features"
 """The folder beside the manipulators that holds the attribute network."""
+
+GENERATORS: dict[str, Callable[..., nn.Module]] = {
+    "stargan": lambda attributes, **settings: StarGan(StarGanShape(len(attributes), **settings)),
+    "attgan": lambda attributes, **settings: AttGan(AttGanShape(len(attributes), **settings)),
+    "attention": lambda attributes, **settings: AttentionGan(StarGanShape(len(attributes), **settings)),
+    FEATURES: lambda attributes, **settings: FaceFeatures(attributes, **settings),
+}
+"""Networks by the name of their folder: (attributes, settings) to a fresh one."""
+
+STARGAN = ("Black_Hair", "Blond_Hair", "Brown_Hair", "Male", "Young")
+"""Attributes of the published StarGAN checkpoints, in the order of their labels."""
+
+ATTGAN = (
+    "Bald Bangs Black_Hair Blond_Hair Brown_Hair Bushy_Eyebrows Eyeglasses Male Mouth_Slightly_Open Mustache "
+    "No_Beard Pale_Skin Young"
+)
+"""Attributes of the published AttGAN checkpoints."""
+
+
+def build(architecture: str, attributes: tuple[str, ...], *, settings: dict[str, int]) -> nn.Module:
+    """Build a network with random weights.
+
+    Raises:
+        ArgumentError: There is no such network, or it has no such setting.
+    """
+    if architecture not in GENERATORS:
+        raise ArgumentError(f"the manipulator must be one of {', '.join(GENERATORS)}; got {architecture!r}; misspelt?")
+    try:
+        return GENERATORS[architecture](tuple(attributes), **settings)
+    except TypeError:
+        raise ArgumentError(
+            f"network must hold settings of {architecture}; got {', '.join(settings)}; misspelt?"
+        ) from None
 
 
 def read_manipulators(folder: Path, *, device: str = "cpu") -> dict[str, Manipulator]:
     """Read all manipulators of a folder, by name, frozen and in eval mode; the attribute network is left out.
 
+    A subfolder is one that `iap_face.manipulators` wrote, or holds a published checkpoint: StarGAN's `<n>-G.ckpt` and
+    `<n>-D.ckpt`, or AttGAN-PyTorch's `setting.txt` and `weights.<n>.pth`; the highest n is read.
+
     Raises:
         DataError: No manipulator, or one that is incomplete.
     """
-    raise NotImplementedError
+    folders = sorted(path for path in folder.glob("*") if path.is_dir() and path.name != FEATURES)
+    if not folders:
+        raise DataError(f"{folder} must hold a folder a manipulator; it holds none; is their training finished?")
+    return {path.name: read_manipulator(path, device=device) for path in folders}
+
+
+def read_manipulator(folder: Path, *, device: str = "cpu") -> Manipulator:
+    """Read one manipulator, frozen and in eval mode.
+
+    Raises:
+        DataError: It is incomplete, or no manipulator.
+    """
+    if generators := _numbered(folder, "*-G.ckpt"):
+        return _published_stargan(generators[-1], device=device)
+    if weights := _numbered(folder, "weights.*.pth"):
+        return _published_attgan(weights[-1], device=device)
+    network, attributes = _trained(folder, device=device)
+    if isinstance(network, FaceFeatures):
+        raise DataError(f"{folder} must hold a manipulator; it holds the attribute network; renamed?")
+    return Editor(folder.name, attributes, network)
 
 
 def read_face_features(folder: Path, *, device: str = "cpu") -> FaceFeatures:
@@ -24,4 +90,92 @@ def read_face_features(folder: Path, *, device: str = "cpu") -> FaceFeatures:
     Raises:
         DataError: It is missing or incomplete.
     """
+    network, _ = _trained(folder, device=device)
+    if not isinstance(network, FaceFeatures):
+        raise DataError(f"{folder} must hold the attribute network; it holds a manipulator; another folder?")
+    return network.eval().requires_grad_(False)
+
+
+def _trained(folder: Path, *, device: str) -> tuple[nn.Module, tuple[str, ...]]:
+    card = read_card(folder)
+    try:
+        network = build(card.architecture, tuple(card.classes), settings=card.settings)
+    except ArgumentError as error:
+        raise DataError(f"{folder / 'model.json'}: {error}") from None
+    return _filled(network, read_weights(folder / "model.safetensors"), path=folder).to(device), tuple(card.classes)
+
+
+def _filled(network: nn.Module, weights: dict[str, Tensor], *, path: Path) -> nn.Module:
+    """Load weights; running statistics of an instance normalisation, which nothing uses, are passed over."""
+    own = network.state_dict()
+    given = {name: value for name, value in weights.items() if name in own or not _statistic(name)}
+    counters = {name: value for name, value in own.items() if name.endswith("num_batches_tracked")}
+    try:
+        network.load_state_dict(counters | given)
+    except RuntimeError as error:
+        reason = str(error).splitlines()[-1].strip()
+        raise DataError(f"{path}: the weights must fit; {reason}; another architecture?") from None
+    return network
+
+
+def _statistic(name: str) -> bool:
+    return name.rpartition(".")[2] in ("running_mean", "running_var", "num_batches_tracked")
+
+
+def _numbered(folder: Path, pattern: str) -> list[Path]:
+    return sorted(folder.glob(pattern), key=lambda path: [int(n) for n in _digits(path.name)])
+
+
+def _digits(name: str) -> list[str]:
+    return "".join(c if c.isdigit() else " " for c in name).split()
+
+
+def _published_stargan(path: Path, *, device: str) -> Manipulator:
+    critic = path.with_name(path.name.replace("-G.ckpt", "-D.ckpt"))
+    weights, told = read_weights(path), read_weights(critic)
+    first, kernel = _shape(weights, "main.0.weight", path), _shape(told, "conv2.weight", critic)
+    blocks = len({name.split(".")[1] for name in weights if name.split(".")[2] == "main"})
+    attributes = _names(path.parent, STARGAN, count=first[1] - 3)
+    generator = StarGan(StarGanShape(len(attributes), width=first[0], blocks=blocks, kernel=first[2]))
+    layers = sum(name.startswith("main.") and name.endswith("weight") for name in told)
+    width = _shape(told, "main.0.weight", critic)[0]
+    classifier = StarGanCritic(len(attributes), size_px=kernel[2] * 2**layers, width=width, layers=layers)
+    return LabelledEditor(
+        path.parent.name,
+        attributes,
+        _filled(generator, weights, path=path).to(device),
+        classifier=Labels(_filled(classifier, told, path=critic)).to(device),
+    )
+
+
+def _published_attgan(path: Path, *, device: str) -> Manipulator:
+    weights = read_weights(path)
+    parts = {which: _part(weights, which, path) for which in ("G", "D")}
+    return _attgan(parts["G"], parts["D"], path=path, device=device)
+
+
+def _part(weights: dict[str, Tensor], which: str, path: Path) -> dict[str, Tensor]:
     raise NotImplementedError
+
+
+def _attgan(weights: dict[str, Tensor], told: dict[str, Tensor], *, path: Path, device: str) -> Manipulator:
+    raise NotImplementedError
+
+
+def _shape(weights: dict[str, Tensor], name: str, path: Path) -> tuple[int, ...]:
+    if name not in weights:
+        raise DataError(f"{path} must hold {name}; it holds {', '.join(list(weights)[:3])}, ...; another network?")
+    return tuple(weights[name].shape)
+
+
+def _names(folder: Path, usual: tuple[str, ...], *, count: int) -> tuple[str, ...]:
+    """Return the names of the labels: those of attributes.json where there is one, or the published ones."""
+    path = folder / "attributes.json"
+    names = tuple(json.loads(path.read_text())) if path.exists() else usual
+    if len(names) != count:
+        raise DataError(f"{path} must name the {count} labels of the generator, in order; got {len(names)}")
+    return names
+
+
+assert AttGan, AttGanShape
+assert AttGanCritic
