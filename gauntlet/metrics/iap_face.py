@@ -1,4 +1,4 @@
-"""Messages read back from pictures: bits and words that are right, and what a threshold finds at which false rate."""
+"""Messages read back from pictures: right bits and words, what a threshold finds at which false rate, intervals."""
 
 from dataclasses import dataclass
 
@@ -7,6 +7,7 @@ from torch import Tensor
 
 from gauntlet.errors import ArgumentError
 from gauntlet.messages import match_rate
+from gauntlet.metrics.intervals import Interval, mean_interval, percentile_interval, wilson
 
 
 def matching_bits(logits: Tensor, messages: Tensor) -> Tensor:
@@ -94,3 +95,56 @@ def roc(present: np.ndarray, absent: np.ndarray, *, bits: int) -> Roc:
         tpr=tuple(float((present >= least).mean()) for least in thresholds),
         code_fpr=tuple(match_rate(least, bits=bits) for least in thresholds),
     )
+
+
+def share_interval(values: np.ndarray, *, resamples: int, generator: np.random.Generator) -> Interval:
+    """Return the mean of shares and its interval of 95 %: of some width even where all are 0 or all are 1.
+
+    Args:
+        values: One share a picture, in [0, 1], such as its mean over edits.
+        resamples: Draws of the pictures, at least 1.
+        generator: Draws them.
+
+    Raises:
+        ArgumentError: No picture.
+
+    >>> share_interval(np.ones(10), resamples=10, generator=np.random.default_rng(0)).low < 0.8
+    True
+    """
+    if len(values) and values.min() == values.max() and values[0] in (0, 1):
+        return wilson(int(values.sum()), len(values))
+    return mean_interval(values[:, None], resamples=resamples, generator=generator)[0]
+
+
+def ratio_interval(
+    totals: np.ndarray, chances: np.ndarray, *, resamples: int, generator: np.random.Generator
+) -> Interval:
+    """Return a ratio of sums over pictures with its percentile-bootstrap interval, edits of a picture drawn together.
+
+    Args:
+        totals: Sum over a picture's edits, such as those that are disrupted, [N].
+        chances: Edits that count, [N]; pictures without any weigh nothing.
+        resamples: Draws of the pictures, at least 1.
+        generator: Draws them.
+
+    Returns:
+        The ratio; n counts the edits. Where all or none are hits, Wilson's interval over the pictures with an edit.
+
+    Raises:
+        ArgumentError: No edit counts.
+
+    >>> ratio_interval(np.array([1, 1]), np.array([2, 2]), resamples=9, generator=np.random.default_rng(0)).value
+    0.5
+    """
+    n, count = int(chances.sum()), len(chances)
+    if n < 1 or resamples < 1:
+        raise ArgumentError(f"chances and resamples must sum to at least 1; got {n} and {resamples}; no edit at all?")
+    value = float(totals.sum() / n)
+    if value in (0.0, 1.0):
+        pictures = int((chances > 0).sum())
+        found = wilson(pictures if value else 0, pictures)
+        return Interval(value, found.low, found.high, n)
+    weights = generator.multinomial(count, np.full(count, 1 / count), size=resamples)
+    below = (weights @ chances).astype(np.float64)
+    draws = np.divide(weights @ totals, below, out=np.full(resamples, np.nan), where=below > 0)
+    return percentile_interval(value, draws, n=n)

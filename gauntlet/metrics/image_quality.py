@@ -37,6 +37,26 @@ def psnr_db(x: Tensor, y: Tensor) -> Tensor:
     return -10 * (x - y).square().flatten(1).mean(1).log10()
 
 
+def at_psnr(x: Tensor, y: Tensor, level_db: Tensor) -> Tensor:
+    """Scale the change of each picture so that it has a given PSNR, before pixels are cut to [0, 1].
+
+    Args:
+        x: B x C x H x W in [0, 1].
+        y: Changed pictures of the same shape.
+        level_db: B numbers.
+
+    Returns:
+        Pictures in [0, 1]; where y equals x, x.
+
+    >>> x = torch.full((1, 3, 8, 8), 0.5)
+    >>> psnr_db(x, at_psnr(x, x + 0.2, torch.tensor([40.0]))).round().tolist()
+    [40.0]
+    """
+    found = psnr_db(x, y)
+    scale = torch.where(found.isinf(), 0.0, 10 ** ((found - level_db) / 20))
+    return (x + scale[:, None, None, None] * (y - x)).clamp(0, 1)
+
+
 def ssim(x: Tensor, y: Tensor) -> Tensor:
     """Return the structural similarity of each picture, mean over channels and windows that lie inside.
 

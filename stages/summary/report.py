@@ -14,7 +14,19 @@ from gauntlet.errors import DataError
 from stages import Out
 from stages import Params as StageParams
 from stages.files import write_json
-from stages.summary import ares_bench, coco_o, fairberts, fgsm_law, imagenet_e, s_eval, training, transaudio, wapat
+from stages.summary import (
+    ares_bench,
+    coco_o,
+    fairberts,
+    fgsm_law,
+    iap_face,
+    imagenet_e,
+    s_eval,
+    safe_clip,
+    training,
+    transaudio,
+    wapat,
+)
 from stages.summary.galleries import find_galleries, read_gallery
 from stages.summary.listening import find_players
 from stages.summary.page import plots_page, render_page
@@ -31,10 +43,12 @@ COLUMNS = {
     "ares_bench_transfer": ("data", "attack", "source", "subject", "robust_top1"),
     "coco_o": ("subject", "domain", "ap", "low", "high", "n", "relative_drop", "drop_low", "drop_high"),
     "imagenet_e": ("subject", "setting", "drop", "low", "high", "n"),
+    "safe_clip": ("subject", "method", "quantity", "name", "x", "value", "low", "high", "n"),
     "wapat": ("subject", "quantity", "name", "x", "wer", "low", "high", "n"),
     "transaudio": ("subject", "made", "edit", "victim", "quantity", "value", "low", "high", "n"),
     "s_eval": ("subject", "judge", "quantity", "name", "x", "value", "low", "high", "n"),
     "fairberts": ("subject", "method", "part", "quantity", "weight", "value", "low", "high", "n"),
+    "iap_face": ("subject", "method", "view", "quantity", "value", "low", "high", "n"),
     "training": ("method", "subject", "epoch", "quantity", "value"),
 }
 """The tables for `dvc plots` and their columns."""
@@ -43,10 +57,12 @@ TABLES = {
     "ares_bench": ares_bench.table,
     "coco_o": coco_o.table,
     "imagenet_e": imagenet_e.table,
+    "safe_clip": safe_clip.table,
     "wapat": wapat.table,
     "transaudio": transaudio.table,
     "s_eval": s_eval.table,
     "fairberts": fairberts.table,
+    "iap_face": iap_face.table,
 }
 
 

@@ -8,8 +8,10 @@ from stages.summary import (
     fairberts,
     fgsm_law,
     fgsm_law_epochs,
+    iap_face,
     imagenet_e,
     s_eval,
+    safe_clip,
     training,
     transaudio,
     wapat,
@@ -26,10 +28,12 @@ CHARTS = {
     "ares_bench": ares_bench.charts,
     "coco_o": coco_o.charts,
     "imagenet_e": imagenet_e.charts,
+    "safe_clip": safe_clip.charts,
     "wapat": wapat.charts,
     "transaudio": transaudio.charts,
     "s_eval": s_eval.charts,
     "fairberts": fairberts.charts,
+    "iap_face": iap_face.charts,
 }
 """Figures of a method's own; a method without any still gets its training curves, galleries and provenance."""
 EPOCHS = {"fgsm_law": fgsm_law_epochs.charts}
@@ -39,10 +43,12 @@ FINDINGS = {
     "ares_bench": ares_bench.finding,
     "coco_o": coco_o.finding,
     "imagenet_e": imagenet_e.finding,
+    "safe_clip": safe_clip.finding,
     "wapat": wapat.finding,
     "transaudio": transaudio.finding,
     "s_eval": s_eval.finding,
     "fairberts": fairberts.finding,
+    "iap_face": iap_face.finding,
 }
 """What the numbers of a method say, in a sentence."""
 DETAILS = {
@@ -50,15 +56,18 @@ DETAILS = {
     "ares_bench": ares_bench.detail,
     "coco_o": coco_o.detail,
     "imagenet_e": imagenet_e.detail,
+    "safe_clip": safe_clip.detail,
     "wapat": wapat.detail,
     "transaudio": transaudio.detail,
     "s_eval": s_eval.detail,
     "fairberts": fairberts.detail,
+    "iap_face": iap_face.detail,
 }
 """What stands beside a headline in the table of the ten methods."""
 LEADING = {
     "fgsm_law": fgsm_law.leading,
     "ares_bench": ares_bench.leading,
+    "safe_clip": safe_clip.leading,
     "wapat": wapat.leading,
     "s_eval": s_eval.leading,
 }

@@ -129,7 +129,7 @@ def test_same_inputs_same_bytes(folder: Path, tmp_path: Path):
     again = make(folder, tmp_path / "again").parent
     first = folder / "report"
     names = sorted(file.relative_to(first) for file in first.rglob("*") if file.is_file())
-    assert len(names) == 13
+    assert len(names) == 15
     for name in names:
         assert (first / name).read_bytes() == (again / name).read_bytes(), name
 
