@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -89,9 +90,7 @@ def read_masks(folder: Path, name: str) -> np.ndarray | None:
         return None
     try:
         return load_file(path)["masks"].numpy().astype(bool)
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
-        raise DataError(f"{path} must be safetensors with `masks`; {error}; an interrupted copy?") from None
-    except Exception as error:  # safetensors' own class derives from Exception alone
+    except (OSError, KeyError, SafetensorError) as error:
         raise DataError(f"{path} must be safetensors with `masks`; {error}; an interrupted copy?") from None
 
 

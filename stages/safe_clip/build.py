@@ -4,13 +4,13 @@ The corpus shows drawn and rendered things. The sets show what it lacks: photogr
 things among others, the colour of what lies behind. No test cut-out or wallpaper is in any other split or the corpus.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from pydantic import Field, PositiveInt
+from pydantic import Field, PositiveInt, model_validator
 
 from gauntlet.captions import caption
 from gauntlet.errors import ArgumentError
@@ -41,6 +41,20 @@ class CorpusParams(StageParams):
     scale: Span
 
 
+class OthersParams(StageParams):
+    """Things beside the labelled one.
+
+    Attributes:
+        most: Of them in a picture; from 1 to so many.
+        coarse: Their coarse classes, none of which a label names.
+        scale: As a share of the picture.
+    """
+
+    most: PositiveInt
+    coarse: list[str] = Field(min_length=1)
+    scale: Span
+
+
 class SetParams(StageParams):
     """Make-up of one few-shot set.
 
@@ -50,9 +64,7 @@ class SetParams(StageParams):
         styles: Of its cut-outs.
         images: Pictures a class and split.
         scale: Of the labelled thing, as a share of the picture.
-        others: Most things beside it; from 1 to so many where it is not 0.
-        others_coarse: Coarse classes of those.
-        others_scale: Of those.
+        others: What else is there; null for nothing.
     """
 
     level: Literal["category", "coarse", "colour"]
@@ -60,9 +72,7 @@ class SetParams(StageParams):
     styles: list[Style]
     images: Counts
     scale: Span
-    others: int = Field(ge=0, default=0)
-    others_coarse: tuple[str, ...] = ()
-    others_scale: Span = (0.3, 0.5)
+    others: OthersParams | None
 
 
 class TargetParams(StageParams):
@@ -97,6 +107,12 @@ class Params(StageParams):
     corpus: CorpusParams
     sets: dict[str, SetParams]
     targets: TargetParams
+
+    @model_validator(mode="after")
+    def _source_is_a_set(self) -> "Params":
+        if self.targets.source not in self.sets:
+            raise ArgumentError(f"targets.source must be one of {', '.join(self.sets)}; got {self.targets.source!r}")
+        return self
 
 
 def withhold(cutouts: list[CutOut], groups: dict[str, int], params: Params) -> set[str]:
@@ -136,27 +152,36 @@ def corpus_picture(
     return made, said
 
 
-def set_picture(
-    index: int,
-    *,
-    made: SetParams,
-    pool: dict[str, list[CutOut]],
-    others: list[CutOut],
-    backgrounds: list[np.ndarray],
-    size_px: int,
-    seed: list[int],
-) -> Picture:
+@dataclass(frozen=True)
+class Split:
+    """What one split of one set draws on.
+
+    Attributes:
+        what: Its name, which also seeds it.
+        pool: Cut-outs by class, in the order of the labels.
+        others: Cut-outs that may stand beside.
+        backgrounds: Of the split.
+    """
+
+    what: str
+    pool: dict[str, list[CutOut]]
+    others: list[CutOut]
+    backgrounds: list[np.ndarray]
+
+
+def set_picture(index: int, *, split: Split, made: SetParams, params: Params) -> Picture:
     """Compose one picture of a set; classes take turns, and each class's cut-outs."""
-    generator = np.random.default_rng([*seed, index])
+    generator = np.random.default_rng([params.seed, 1, *split.what.encode(), index])
     name = made.classes[index % len(made.classes)]
-    turn = index // len(made.classes)
-    things = [pool[name][turn % len(pool[name])]]
+    things = [split.pool[name][(index // len(made.classes)) % len(split.pool[name])]]
+    scale = Scale(made.scale, made.scale)
     if made.others:
-        count = int(generator.integers(1, made.others + 1))
-        things += [others[place] for place in generator.integers(len(others), size=count)]
+        count = int(generator.integers(1, made.others.most + 1))
+        things += [split.others[place] for place in generator.integers(len(split.others), size=count)]
+        scale = Scale(made.scale, made.others.scale)
     colour = name if made.level == "colour" else None
-    canvas = backdrop(backgrounds, size_px=size_px, colour=colour, generator=generator)
-    shown = picture(things, canvas, scale=Scale(made.scale, made.others_scale), generator=generator)
+    canvas = backdrop(split.backgrounds, size_px=params.size_px, colour=colour, generator=generator)
+    shown = picture(things, canvas, scale=scale, generator=generator)
     return replace(shown, mask=~shown.mask) if made.level == "colour" else shown
 
 
@@ -180,61 +205,83 @@ def pools(cutouts: list[CutOut], made: SetParams, *, what: str, seed: int) -> di
     return found
 
 
-def compose_split(
-    cutouts: list[CutOut], made: SetParams, *, what: str, count: int, backgrounds: list[np.ndarray], params: Params
-) -> list[Picture]:
-    """Compose `count` pictures a class of one split of one set."""
-    make = partial(
-        set_picture,
-        made=made,
-        pool=pools(cutouts, made, what=what, seed=params.seed),
-        others=[cutout for cutout in cutouts if cutout.coarse in made.others_coarse and cutout.style in made.styles],
-        backgrounds=backgrounds,
-        size_px=params.size_px,
-        seed=[params.seed, 1, *what.encode()],
-    )
-    return parallel(make, range(count * len(made.classes)), what=what)
+@dataclass(frozen=True)
+class World:
+    """All that pictures are made of, by split.
+
+    Attributes:
+        cutouts: Every cut-out of the split.
+        unseen: Those of them that the corpus does not show: what labels name comes from these.
+        backgrounds: Wallpaper crops of the split.
+    """
+
+    cutouts: dict[str, list[CutOut]]
+    unseen: dict[str, list[CutOut]]
+    backgrounds: dict[str, list[np.ndarray]]
+
+    @property
+    def seen(self) -> list[CutOut]:
+        """The cut-outs of the corpus."""
+        unseen = {cutout.key for cutout in self.unseen["train"]}
+        return [cutout for cutout in self.cutouts["train"] if cutout.key not in unseen]
+
+    def compose(self, made: SetParams, *, name: str, split: str, count: int, params: Params) -> list[Picture]:
+        """Compose `count` pictures a class of one split of one set.
+
+        Raises:
+            ArgumentError: A class has no cut-outs, or there is nothing to stand beside.
+        """
+        what = f"{name} {split}"
+        coarse = made.others.coarse if made.others else []
+        others = [cut for cut in self.cutouts[split] if cut.coarse in coarse and cut.style in made.styles]
+        if made.others and not others:
+            raise ArgumentError(f"{what}: others must have cut-outs of {', '.join(coarse)}; none has; misspelt?")
+        pool = pools(self.unseen[split], made, what=what, seed=params.seed)
+        source = Split(what, pool, others, self.backgrounds[split])
+        make = partial(set_picture, split=source, made=made, params=params)
+        return parallel(make, range(count * len(made.classes)), what=what)
 
 
-def run(params: Params, *, objects: Path, backgrounds: Path, corpus: Out, sets: Out) -> None:
-    """Compose and write the corpus, the few-shot sets and the shifted versions of one of them."""
+def read_world(objects: Path, backgrounds: Path, params: Params) -> World:
+    """Read cut-outs and backgrounds, scaled down to what the pictures need.
+
+    Raises:
+        ArgumentError: Nothing is left for the corpus.
+    """
     manifest = read_manifest(objects)
     cutouts = [prepared(cutout, size_px=params.size_px) for cutout in read_objects(objects)]
-    unseen = withhold(cutouts, dict(zip(manifest["key"], manifest["group"], strict=True)), params)
+    withheld = withhold(cutouts, dict(zip(manifest["key"], manifest["group"], strict=True)), params)
+    by_split = {split: [cutout for cutout in cutouts if cutout.split == split] for split in SPLITS}
+    unseen = dict(by_split)
+    unseen["train"] = [
+        cutout for cutout in by_split["train"] if cutout.style not in params.corpus.styles or cutout.key in withheld
+    ]
+    if len(unseen["train"]) == len(by_split["train"]):
+        raise ArgumentError(f"withheld must leave cut-outs to the corpus; got {params.withheld:g}, which leaves none")
     behind = {
         split: [prepared_background(whole, size_px=params.size_px) for whole in read_backgrounds(backgrounds, split)]
         for split in SPLITS
     }
-    seen = [
-        cut for cut in cutouts if cut.split == "train" and cut.style in params.corpus.styles and cut.key not in unseen
-    ]
-    make = partial(corpus_picture, pool=seen, backgrounds=behind["train"], params=params)
+    return World(by_split, unseen, behind)
+
+
+def run(params: Params, *, objects: Path, backgrounds: Path, corpus: Out, sets: Out) -> None:
+    """Compose and write the corpus, the few-shot sets and the shifted versions of one of them."""
+    world = read_world(objects, backgrounds, params)
+    make = partial(corpus_picture, pool=world.seen, backgrounds=world.backgrounds["train"], params=params)
     write_corpus(corpus, parallel(make, range(params.corpus.pictures), what="corpus pictures"))
-    fresh = {split: [cut for cut in cutouts if cut.split == split] for split in SPLITS}
-    known = {cut.key for cut in seen}
-    fresh["train"] = [cut for cut in fresh["train"] if cut.key not in known]
     samples = []
     for name, made in params.sets.items():
         splits = {
-            split: compose_split(
-                fresh[split],
-                made,
-                what=f"{name} {split}",
-                count=made.images[split],
-                backgrounds=behind[split],
-                params=params,
-            )
+            split: world.compose(made, name=name, split=split, count=made.images[split], params=params)
             for split in SPLITS
         }
         write_set(sets / name, made.classes, splits)
         samples += _shown(name, made.classes, splits["test"])
-    source = params.sets[params.targets.source]
     for style in params.targets.styles:
-        name = f"{params.targets.source}-{style}"
-        made = source.model_copy(update={"styles": [style]})
-        test = compose_split(
-            fresh["test"], made, what=name, count=params.targets.images, backgrounds=behind["test"], params=params
-        )
+        name, count = f"{params.targets.source}-{style}", params.targets.images
+        made = params.sets[params.targets.source].model_copy(update={"styles": [style]})
+        test = world.compose(made, name=name, split="test", count=count, params=params)
         write_set(sets / name, made.classes, {"test": test})
         samples += _shown(name, made.classes, test)
     write_gallery(

@@ -1,10 +1,12 @@
 """Pictures of the small world: one thing or several over a background, at one size."""
 
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
+from PIL import Image
 
 from gauntlet.captions import COLOURS, colour_shares, colour_word
 from gauntlet.errors import ArgumentError
@@ -34,12 +36,14 @@ class Picture:
 
     Attributes:
         pixels: uint8, size x size x 3.
+        png: The same, encoded where it was composed.
         mask: bool, size x size: the main thing, as far as it shows.
         things: The main cut-out, then the others.
         background: Its colour's word.
     """
 
     pixels: np.ndarray
+    png: bytes
     mask: np.ndarray
     things: list[CutOut]
     background: str
@@ -108,7 +112,7 @@ def picture(things: list[CutOut], canvas: np.ndarray, *, scale: Scale, generator
             best = visible, composite.image, composite.masks[place]
         if visible >= LEAST_VISIBLE:
             break
-    return Picture(best[1], best[2], things, colour_word(canvas[::2, ::2]))
+    return Picture(best[1], _png(best[1]), best[2], things, colour_word(canvas[::2, ::2]))
 
 
 def _inside(placement: Placement, size_px: int) -> Placement:
@@ -116,3 +120,9 @@ def _inside(placement: Placement, size_px: int) -> Placement:
     x = int(np.clip(placement.x, min(0, size_px - width), max(0, size_px - width)))
     y = int(np.clip(placement.y, min(0, size_px - height), max(0, size_px - height)))
     return Placement(placement.rgba, x, y, placement.index)
+
+
+def _png(array: np.ndarray) -> bytes:
+    stream = io.BytesIO()
+    Image.fromarray(array).save(stream, "PNG", compress_level=3)
+    return stream.getvalue()
