@@ -23,6 +23,7 @@ def disruption_pgd(
     generator: torch.Generator,
     attributes: Sequence[int] | None = None,
     per_step: int | None = None,
+    changed: float | None = None,
     target: Tensor | None = None,
 ) -> Tensor:
     """Perturb faces so that edits of them differ from the edits of the clean faces: one perturbation for all edits.
@@ -36,6 +37,8 @@ def disruption_pgd(
         generator: On the CPU: the random start.
         attributes: Indices of the edits to disrupt; all without.
         per_step: Edits a step, taken in turn; all of them without, which costs as many times as much.
+        changed: Where given, the distance is the mean over the pixels that the edit changes by more than this in sum
+            over the channels, on [-1, 1]: the measure of `gauntlet.metrics.disruption`. The literature's is over all.
         target: Where the perturbation starts from, like x (a watermarked x); the ball stays around x.
 
     Returns:
@@ -52,6 +55,7 @@ def disruption_pgd(
     per_step = min(per_step or len(edits), len(edits))
     with torch.no_grad():
         clean = [manipulator.edit(x, attribute) for manipulator, attribute in edits]
+    weights = [_weights(x, edited, changed=changed) for edited in clean]
     noise = Noise.of(x, generator)
     x_adv = random_start(noise, x, eps=eps, norm="linf")
     if target is not None:
@@ -60,17 +64,25 @@ def disruption_pgd(
         turn = [(step * per_step + k) % len(edits) for k in range(per_step)]
         slope = torch.zeros_like(x)
         for at in turn:
-            slope += _slope(*edits[at], x_adv=x_adv, clean=clean[at])
+            slope += _slope(*edits[at], x_adv=x_adv, clean=clean[at], weights=weights[at])
         x_adv = into_box(x, x_adv - x + alpha * direction(slope, "linf"), eps=eps, norm="linf")
     return x_adv
 
 
-def _slope(manipulator: Manipulator, attribute: int, *, x_adv: Tensor, clean: Tensor) -> Tensor:
+def _slope(manipulator: Manipulator, attribute: int, *, x_adv: Tensor, clean: Tensor, weights: Tensor) -> Tensor:
     leaf = x_adv.detach().requires_grad_()
     with torch.enable_grad():
-        distance = (manipulator.edit(leaf, attribute) - clean).square().flatten(1).mean(1).sum()
+        distance = ((manipulator.edit(leaf, attribute) - clean).square() * weights).sum()
         (slope,) = torch.autograd.grad(distance, leaf)
     return slope
+
+
+def _weights(x: Tensor, edited: Tensor, *, changed: float | None) -> Tensor:
+    """Return weights of the pixels, B x 1 x H x W, that sum to 1; all alike where an edit changes nothing."""
+    everywhere = torch.ones_like(x[:, :1])
+    region = everywhere if changed is None else (2 * (edited - x)).abs().sum(1, keepdim=True).gt(changed).to(x.dtype)
+    region = torch.where(region.flatten(1).any(1)[:, None, None, None], region, everywhere)
+    return region / region.sum((1, 2, 3), keepdim=True)
 
 
 def _edits(manipulators: Sequence[Manipulator], attributes: Sequence[int] | None) -> list[tuple[Manipulator, int]]:

@@ -1,5 +1,7 @@
 """The discriminators of StarGAN and AttGAN; their second head says which attributes a face has."""
 
+from itertools import pairwise
+
 from torch import Tensor, nn
 
 from gauntlet.errors import ArgumentError
@@ -14,7 +16,7 @@ class StarGanCritic(nn.Module):
             raise ArgumentError(f"size_px must be a multiple of {2**layers} for {layers} layers; got {size_px}")
         sizes = [3, *(width * 2**n for n in range(layers))]
         parts: list[nn.Module] = []
-        for inside, outside in zip(sizes[:-1], sizes[1:], strict=True):
+        for inside, outside in pairwise(sizes):
             parts += [nn.Conv2d(inside, outside, 4, 2, 1), nn.LeakyReLU(0.01)]
         self.main = nn.Sequential(*parts)
         self.conv1 = nn.Conv2d(sizes[-1], 1, 3, 1, 1, bias=False)
@@ -35,7 +37,7 @@ class AttGanCritic(nn.Module):
         self.conv = nn.Sequential(
             *(
                 _Block(nn.Conv2d(i, o, 4, 2, 1, bias=False), nn.InstanceNorm2d(o, affine=True), nn.LeakyReLU(0.01))
-                for i, o in zip(sizes[:-1], sizes[1:], strict=True)
+                for i, o in pairwise(sizes)
             )
         )
         flat = sizes[-1] * (size_px // 2**layers) ** 2

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -53,18 +53,26 @@ class Editor:
         return ((self.generator(2 * x - 1, code) + 1) / 2).clamp(0, 1)
 
 
+class Levels(NamedTuple):
+    """How a generator is told labels: the value of one that does not hold, of one that does, and a factor on the
+    label that the edit is about (AttGAN's test intensity over its training one)."""
+
+    low: float = 0.0
+    high: float = 1.0
+    strength: float = 1.0
+
+
 class LabelledEditor:
     """A published generator, which takes the labels that the edited face shall have.
 
-    Its own classifier says what labels a face has; no gradient passes through that decision.
+    Its own critic says what labels a face has; no gradient passes through that decision.
 
     Attributes:
         name: Of its folder.
         attributes: What it edits, the generator's labels in their order.
         generator: (x on [-1, 1], labels B x A) to pixels on [-1, 1]; frozen, in eval mode.
-        classifier: x on [-1, 1] to logits, B x A; frozen, in eval mode.
-        low: Value of a label that does not hold: 0 (StarGAN), or -1/2 with 1/2 for one that does (AttGAN).
-        high: Value of a label that holds.
+        classifier: x on [-1, 1], of the size it was trained on, to logits, B x A; frozen, in eval mode.
+        levels: Of the labels: those of StarGAN, or (-1/2, 1/2, 2) for AttGAN.
     """
 
     def __init__(
@@ -74,20 +82,21 @@ class LabelledEditor:
         generator: nn.Module,
         *,
         classifier: nn.Module,
-        low: float = 0.0,
-        high: float = 1.0,
+        levels: Levels = Levels(),  # noqa: B008
     ) -> None:
-        self.name, self.attributes, self.low, self.high = name, tuple(attributes), low, high
+        self.name, self.attributes, self.levels = name, tuple(attributes), levels
         self.generator = generator.eval().requires_grad_(False)
         self.classifier = classifier.eval().requires_grad_(False)
 
     def edit(self, x: Tensor, attribute: int | Tensor) -> Tensor:
         """Return edited faces; see `Manipulator.edit`."""
+        chosen = indices(attribute, x, self.attributes)
         with torch.no_grad():
             has = self.classifier(2 * x.detach() - 1) > 0
-        labels = edited_labels(has, indices(attribute, x, self.attributes), self.attributes)
-        wanted = torch.where(labels, self.high, self.low).to(x.dtype)
-        return ((self.generator(2 * x - 1, wanted) + 1) / 2).clamp(0, 1)
+        low, high, strength = self.levels
+        wanted = torch.where(edited_labels(has, chosen, self.attributes), high, low).to(x.dtype)
+        about = functional.one_hot(chosen, len(self.attributes)).to(x.dtype)
+        return ((self.generator(2 * x - 1, wanted * (1 + (strength - 1) * about)) + 1) / 2).clamp(0, 1)
 
 
 def indices(attribute: int | Tensor, x: Tensor, attributes: Sequence[str]) -> Tensor:

@@ -38,8 +38,12 @@ class _Settings:
     """Stands in for a trainer's argparse.Namespace, which holds plain values and is not looked at."""
 
 
-def read_weights(path: Path) -> dict[str, Tensor]:
+def read_weights(path: Path, *, part: str | None = None) -> dict[str, Tensor]:
     """Read the weights of a checkpoint as they are named there, out of the dict that a trainer wrapped around them.
+
+    Args:
+        path: A .safetensors, .pt or .pth file.
+        part: Of a file with several networks, the key of the one to read.
 
     Raises:
         DataError: The file is missing or damaged, is a pickle with code, or holds no weights.
@@ -47,11 +51,13 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     if not path.is_file():
         raise DataError(f"{path} must exist; misspelt, or on another machine?")
     content = _load_safetensors(path) if path.suffix == ".safetensors" else _load_torch(path)
-    for key in NESTED:
+    for key in NESTED if part is None else (part,):
         inner = content.get(key)
         if isinstance(inner, Mapping) and any(isinstance(value, Tensor) for value in inner.values()):
             return {str(name): value for name, value in inner.items() if isinstance(value, Tensor)}
     weights = {str(name): value for name, value in content.items() if isinstance(value, Tensor)}
+    if part is not None:
+        raise DataError(f"{path} must hold the network {part}; it holds {', '.join(map(str, content))}; another file?")
     if not weights:
         raise DataError(
             f"{path} must hold weights; it holds {', '.join(map(str, content)) or 'nothing'}; another file?"

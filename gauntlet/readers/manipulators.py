@@ -1,6 +1,7 @@
 """Read face editors: what `iap_face.manipulators` writes, and the published StarGAN and AttGAN checkpoints."""
 
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from gauntlet.models.attention_gan import AttentionGan
 from gauntlet.models.attgan import AttGan, AttGanShape
 from gauntlet.models.critics import AttGanCritic, Labels, StarGanCritic
 from gauntlet.models.face_features import FaceFeatures
-from gauntlet.models.manipulators import Editor, LabelledEditor, Manipulator
+from gauntlet.models.manipulators import Editor, LabelledEditor, Levels, Manipulator
 from gauntlet.models.stargan import StarGan, StarGanShape
 from gauntlet.readers.checkpoints import read_weights
 from gauntlet.readers.models import read_card
@@ -149,17 +150,40 @@ def _published_stargan(path: Path, *, device: str) -> Manipulator:
 
 
 def _published_attgan(path: Path, *, device: str) -> Manipulator:
-    weights = read_weights(path)
-    parts = {which: _part(weights, which, path) for which in ("G", "D")}
-    return _attgan(parts["G"], parts["D"], path=path, device=device)
-
-
-def _part(weights: dict[str, Tensor], which: str, path: Path) -> dict[str, Tensor]:
-    raise NotImplementedError
-
-
-def _attgan(weights: dict[str, Tensor], told: dict[str, Tensor], *, path: Path, device: str) -> Manipulator:
-    raise NotImplementedError
+    weights, told = read_weights(path, part="G"), read_weights(path, part="D")
+    width, bottom = (
+        _shape(weights, "enc_layers.0.layers.0.weight", path)[0],
+        _shape(told, "fc_cls.0.layers.0.weight", path),
+    )
+    layers = sum(name.startswith("enc_layers.") and name.endswith("layers.0.weight") for name in weights)
+    inside = [_shape(weights, f"dec_layers.{n}.layers.0.weight", path)[:2] for n in range(layers)]
+    codes = inside[0][0] - min(width * 2 ** (layers - 1), AttGanShape.most)
+    attributes = _names(path.parent, ATTGAN, count=codes)
+    # What a layer of the decoder gets beyond the one before: the code, a shortcut, or both.
+    beyond = [inside[n + 1][0] - inside[n][1] for n in range(layers - 1)]
+    shape = AttGanShape(
+        codes,
+        width=width,
+        layers=layers,
+        shortcuts=sum(extra >= inside[n][1] // 2 for n, extra in enumerate(beyond)),
+        injections=sum(extra in (codes, codes + inside[n][1] // 2) for n, extra in enumerate(beyond)),
+    )
+    depth = sum(name.startswith("conv.") and name.endswith("layers.0.weight") for name in told)
+    ends = _shape(told, f"conv.{depth - 1}.layers.0.weight", path)[0]
+    classifier = AttGanCritic(
+        codes,
+        size_px=math.isqrt(bottom[1] // ends) * 2**depth,
+        width=_shape(told, "conv.0.layers.0.weight", path)[0],
+        layers=depth,
+        hidden=bottom[0],
+    )
+    return LabelledEditor(
+        path.parent.name,
+        attributes,
+        _filled(AttGan(shape), weights, path=path).to(device),
+        classifier=Labels(_filled(classifier, told, path=path)).to(device),
+        levels=Levels(-0.5, 0.5, strength=2.0),
+    )
 
 
 def _shape(weights: dict[str, Tensor], name: str, path: Path) -> tuple[int, ...]:
@@ -175,7 +199,3 @@ def _names(folder: Path, usual: tuple[str, ...], *, count: int) -> tuple[str, ..
     if len(names) != count:
         raise DataError(f"{path} must name the {count} labels of the generator, in order; got {len(names)}")
     return names
-
-
-assert AttGan, AttGanShape
-assert AttGanCritic

@@ -3,7 +3,8 @@
 The attribute network serves the feature-level correlation and the perceptual distance; no editor depends on it.
 """
 
-from dataclasses import asdict
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -80,12 +81,10 @@ def run(params: Params, *, manipulator: str, faces: Path, model: Out) -> None:
     state = begin(network.to(machine().device), params, items=len(train))
     if params.critic is not None and manipulator != FEATURES:
         state.extra["critic"] = _critic(params, train)
-    if manipulator == FEATURES:
-        loop = lambda: train_features(state, train, epochs=params.epochs, batch=params.batch)  # noqa: E731
-    else:
-        loop = lambda: train_editor(  # noqa: E731
-            state, train, weights=params.losses(), epochs=params.epochs, batch=params.batch, half=params.half
-        )
+    loop = partial(train_features, state, train, epochs=params.epochs, batch=params.batch)
+    if manipulator != FEATURES:
+        kept = {"epochs": params.epochs, "batch": params.batch, "half": params.half}
+        loop = partial(train_editor, state, train, weights=params.losses(), **kept)
     measure = label_accuracy if manipulator == FEATURES else edit_distance
     history = fit(state, loop, checkpoint=checkpoint, measure=lambda: measure(network, val), items=len(train))
     about = {"manipulator": manipulator, "training": params.model_dump(mode="json", exclude={"network"})}
@@ -164,9 +163,6 @@ def _right(network: nn.Module, x: Tensor, labels: Tensor) -> float:
     return float((told == labels).float().mean())
 
 
-def _in_batches(function, x: Tensor, batch: int = 50) -> Tensor:  # noqa: ANN001
+def _in_batches(function: Callable[[Tensor], Tensor], x: Tensor, *, batch: int = 50) -> Tensor:
     device = machine().device
     return torch.cat([function(part.to(device)).cpu() for part in x.split(batch)])
-
-
-assert asdict
