@@ -72,6 +72,7 @@ def answers(
     alphas: tuple[float, ...] = (),
     attended: Sequence[Safe] = (),
     masks: np.ndarray | None = None,
+    places: np.ndarray | None = None,
     batch: int,
 ) -> Answers:
     """Ask every method about every picture.
@@ -83,9 +84,11 @@ def answers(
         alphas: Of SAFE's curve; none for no curve.
         attended: SAFE's fits whose attention is measured.
         masks: Where the labelled thing is, [N, H, W].
+        places: The only classes that are compared, one a label of the pictures; None for all.
         batch: Pictures at a time.
     """
     frozen, begin = fits.frozen, 0
+    compared = slice(None) if places is None else torch.from_numpy(places)
     right: dict[tuple[str, int], list] = {(name, shots): [] for name, shots, _ in fits.methods()}
     curve: dict[int, list] = {shots: [] for shots in fits.safe() if alphas}
     attention: dict[str, list] = {}
@@ -94,8 +97,8 @@ def answers(
         pooled = clip.pool(maps).float()
         labels = torch.from_numpy(data.labels[begin : begin + len(x)]).to(x.device)
         for name, shots, seeds in fits.methods():
-            said = [fit.logits(frozen, maps, pooled).argmax(-1) == labels for fit in seeds]
-            right[name, shots].append(torch.stack(said).cpu().numpy())
+            said = torch.stack([fit.logits(frozen, maps, pooled) for fit in seeds])[..., compared].argmax(-1)
+            right[name, shots].append((said == labels).cpu().numpy())
         for shots in curve:
             said = [safe.curve(frozen, maps, pooled, alphas=alphas).argmax(-1) == labels for safe in fits.safe()[shots]]
             curve[shots].append(torch.stack(said).transpose(1, 2).cpu().numpy())

@@ -17,10 +17,11 @@ from stages.safe_clip.answers import grid
 Row = tuple[str, Mapping[str, np.ndarray]]
 
 SHOWN_PX = 192
+TINT = np.array([255.0, 72.0, 0.0])
 TITLE = "What the attention pooling looks at"
 NOTE = (
     "Mean over heads of the share that each place of the picture gets, before SAFE tunes the pooling and after; the "
-    "brighter, the more, on one scale a picture. Pictures were drawn at random."
+    "redder, the more, on one scale a picture. Pictures were drawn at random."
 )
 
 
@@ -43,24 +44,25 @@ def attention_rows(clip: Clip, few_shot: FewShotSet, *, frozen: Frozen, safe: Sa
         caption = f"{few_shot.name}, {names[int(data.y[place])]}: zero-shot says {first}, SAFE {then}"
         shown = data.x[place].permute(1, 2, 0).numpy()
         most = float(torch.maximum(before[place].max(), after[place].max()))
-        lit = {"before": lit_up(shown, before[place] / most), "after": lit_up(shown, after[place] / most)}
-        rows.append((caption, {"original": _scaled(shown), **lit}))
+        seen = {"before": tinted(shown, before[place] / most), "after": tinted(shown, after[place] / most)}
+        rows.append((caption, {"original": _scaled(shown), **seen}))
     return rows
 
 
-def lit_up(picture: np.ndarray, share: Tensor) -> np.ndarray:
-    """Darken a picture where little attention lies.
+def tinted(picture: np.ndarray, share: Tensor) -> np.ndarray:
+    """Lay the tint over a grey picture, where attention lies.
 
     Args:
         picture: uint8, H x W x 3.
         share: h x w in [0, 1].
 
     Returns:
-        uint8, SHOWN_PX x SHOWN_PX x 3: at 0 an eighth of the light, at 1 all of it, in the colours of the picture.
+        uint8, SHOWN_PX x SHOWN_PX x 3: at 0 the grey picture, at 1 three quarters tint.
     """
     weight = Image.fromarray(share.cpu().float().numpy(), "F").resize((SHOWN_PX, SHOWN_PX), Image.Resampling.BILINEAR)
-    light = 0.125 + 0.875 * np.asarray(weight).clip(0, 1)
-    return (_scaled(picture) * light[..., None]).round().astype(np.uint8)
+    cover = 0.75 * np.asarray(weight).clip(0, 1)[..., None]
+    grey = 0.7 * _scaled(picture).mean(axis=2, keepdims=True)
+    return ((1 - cover) * grey + cover * TINT).round().astype(np.uint8)
 
 
 def _scaled(picture: np.ndarray) -> np.ndarray:

@@ -87,15 +87,17 @@ def read_fitted(folder: Path, methods: Sequence[str]) -> dict[str, Fitted]:
     Raises:
         DataError: A file is missing or broken.
     """
+    path = folder / "chosen.json"
     try:
-        chosen = json.loads((folder / "chosen.json").read_text())
-        fitted = {}
+        chosen, fitted = json.loads(path.read_text()), {}
         for name in methods:
             shared = fitted[SHARES[name]].weights if name in SHARES else {}
-            fitted[name] = METHODS[name]({**shared, **_weights(folder / f"{name}.safetensors")}, chosen[name])
-        return fitted
+            path = folder / f"{name}.safetensors"
+            fitted[name] = METHODS[name]({**shared, **_weights(path)}, chosen[name])
     except (OSError, KeyError, ValueError, SafetensorError) as error:
-        raise DataError(f"{folder} must hold {', '.join(methods)} as trained; {error!r}; a partial copy?") from None
+        said = " ".join(str(error).split())[:200]
+        raise DataError(f"{path} must be whole, as the training wrote it; {said}; a partial copy?") from None
+    return fitted
 
 
 def _half(tensor: Tensor) -> Tensor:

@@ -14,10 +14,11 @@ from typing import NamedTuple
 import numpy as np
 from pydantic import Field, PositiveInt
 
-from gauntlet.errors import ArgumentError, DataError
+from gauntlet.errors import ArgumentError
 from gauntlet.metrics.safe_clip import accuracies, mean_over_sets
 from gauntlet.models.clip import Clip
-from gauntlet.readers.few_shot import read_masks
+from gauntlet.readers.few_shot import evaluation, read_masks
+from gauntlet.readers.few_shot_targets import read_target
 from stages import Out, Ratio
 from stages import Params as StageParams
 from stages.files import write_gallery
@@ -42,7 +43,7 @@ class Params(StageParams):
         batch: Pictures at a time.
         alphas: Of the curve.
         source: The set whose fits are tried elsewhere; null for none.
-        targets: Where: sets of the source's classes, of which only the test split is read.
+        targets: Where: sets of the source's classes, or of some of them.
         samples: Pictures of attention a set.
     """
 
@@ -103,10 +104,10 @@ def _see(job: Job, *, params: Params, index: Index, clip: Clip, models: Path, ro
     shots = [max(index.shots)] if job.source else index.shots
     fits = read_fits(models, index, clip=clip, few_shot=few_shot, shots=shots)
     if job.source:
-        target = read_at(root, job.name, clip)
-        if target.class_names != few_shot.class_names:
-            raise DataError(f"{root / job.name} must have the classes of {job.source}; it has others; another source?")
-        return Seen(answers(clip, target.test, fits=fits, batch=params.batch), len(target.class_names), {}, {}, [])
+        size = evaluation(clip.image_size_px)
+        images, places = read_target(root, job.name, class_names=few_shot.class_names, transform=size)
+        found = answers(clip, images, fits=fits, places=places, batch=params.batch)
+        return Seen(found, len(images.class_names), {}, {}, [])
     attended = fits.safe().get(max(shots), [])
     alphas = tuple(params.alphas)
     found = answers(
