@@ -131,14 +131,18 @@ def test_fitting_leaves_the_frozen_parts_alone_and_beats_zero_shot():
     assert right[1] > right[0] + 0.2
 
 
-def test_too_large_a_rate_at_one_shot_overfits_without_the_blend():
-    """alpha = 1 falls below zero-shot; alpha by validation does not."""
+def test_at_one_shot_and_too_large_a_rate_the_blend_saves_what_tuning_loses_elsewhere():
+    """Where the label stands at another place, alpha = 1 falls below zero-shot and the best alpha lies inside."""
     task = toy_task(shots=1)
     test = toy_views(task.frozen.pool, a_class=100, views=1, seed=77)
+    moved = test.maps[0].flatten(2).roll(6, 2).unflatten(2, (4, 4))
+    with torch.no_grad():
+        pooled = task.frozen.pool(moved)
     wild = Safe.fit(task, Settings(PoolSettings(lr=0.3, epochs={1: 40})), generator=seeded())
-    curve = wild.curve(task.frozen, test.maps[0], test.pooled[0], alphas=(0.0, 1.0)).argmax(2) == test.labels
-    zero_shot, tuned = curve.float().mean(1)
-    assert tuned < zero_shot
+    curve = wild.curve(task.frozen, moved, pooled, alphas=(0.0, 0.3, 1.0)).argmax(2) == test.labels
+    zero_shot, blended, tuned = curve.float().mean(1)
+    assert tuned < zero_shot - 0.05
+    assert blended > zero_shot + 0.03
 
 
 def test_features_of_stacked_views_are_those_of_each():
