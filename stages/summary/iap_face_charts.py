@@ -1,7 +1,9 @@
 """IAP as figures: what is disrupted, what is read back from which view, under which distortion, and the ROC."""
 
+from collections.abc import Iterable
+
 from stages.summary.charts import EDGES, Chart, chosen, colour, dots, faded, frame, zoom
-from stages.summary.face_results import ByView, Curve, Manipulated, Message
+from stages.summary.face_results import Curve, Manipulated, Message
 from stages.summary.figures import percent
 from stages.summary.heat import heat
 from stages.summary.iap_face_parts import Found, box, ends, in_order, plain, said, view
@@ -57,7 +59,7 @@ def protection(found: dict[str, Manipulated]) -> Chart | None:
     )
 
 
-def _names(methods: object) -> list[str]:
+def _names(methods: Iterable[str]) -> list[str]:
     return [said(method) for method in in_order(set(methods))]
 
 
@@ -101,11 +103,11 @@ def readings(found: Message) -> Chart | None:
     )
 
 
-def _views(found: ByView) -> list[str]:
-    """Return the views: as it is, distorted, manipulated, both."""
-    kinds = (PROTECTED, DISTORTED, MANIPULATED, BOTH)
+def _views(found: Iterable[str]) -> list[str]:
+    """Return the views in order: as it is, distorted, manipulated, both."""
+    kinds = (PROTECTED, DISTORTED, MANIPULATED, BOTH, "")
     return sorted(
-        found, key=lambda name: next(place for place, kind in enumerate((*kinds, "")) if name.startswith(kind))
+        found, key=lambda name: (next(place for place, kind in enumerate(kinds) if name.startswith(kind)), name)
     )
 
 
@@ -161,7 +163,7 @@ def _swept(rows: list[dict], *, name: str, title: str, axis: str) -> Chart:
 def roc(found: Curve) -> Chart | None:
     """Draw how many protected faces are found over the false-positive rate, a line a view."""
     views = sorted(found.tpr, key=lambda name: sum(found.tpr[name]))[: SHOWN_ROC - 1]
-    views = [name for name in _views(dict.fromkeys(found.tpr)) if name in (*views, PROTECTED)]
+    views = [name for name in _views(found.tpr) if name in (*views, PROTECTED)]
     points = list(zip(found.threshold, found.code_fpr, found.fpr, strict=True))
     rows = [
         {"series": view(name), "x": rate, "y": percent(found.tpr[name][place]), "threshold": threshold}

@@ -1,5 +1,6 @@
 """What IAP's figures share: manipulators and methods in order, views and how all are written."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from stages.summary.face_results import MESSAGE, Manipulated, Message, manipulated, message
@@ -42,7 +43,7 @@ def said(name: str) -> str:
     return NAMES.get(name) or words(name)
 
 
-def in_order(methods: object) -> list[str]:
+def in_order(methods: Iterable[str]) -> list[str]:
     """Sort methods as `NAMES` has them, others behind."""
     known = list(NAMES)
     return sorted(methods, key=lambda name: (known.index(name) if name in known else len(known), name))

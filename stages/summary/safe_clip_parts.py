@@ -1,5 +1,6 @@
 """What SAFE's figures share: the sets, the methods in order, and how both are written."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from stages.summary.few_shot_results import GENERALISATION, MEANS, FewShot, Generalisation, few_shot, generalisation
@@ -44,7 +45,7 @@ def said(method: str) -> str:
     return NAMES.get(method) or words(method)
 
 
-def in_order(methods: object) -> list[str]:
+def in_order(methods: Iterable[str]) -> list[str]:
     """Sort methods as `NAMES` has them, others behind."""
     known = list(NAMES)
     return sorted(methods, key=lambda name: (known.index(name) if name in known else len(known), name))

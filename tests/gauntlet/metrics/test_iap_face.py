@@ -3,7 +3,15 @@ import pytest
 import torch
 
 from gauntlet.errors import ArgumentError
-from gauntlet.metrics.iap_face import bit_accuracy, matching_bits, roc, word_accuracy
+from gauntlet.metrics.iap_face import (
+    bit_accuracy,
+    matching_bits,
+    ratio_interval,
+    roc,
+    share_interval,
+    word_accuracy,
+)
+from gauntlet.metrics.intervals import mean_interval, wilson
 
 MESSAGES = torch.tensor([[1.0, 0, 1, 0], [1, 1, 1, 1]])
 LOGITS = torch.tensor([[0.3, -9, 1e-3, -0.1], [5, 5, -0.1, 5]])
@@ -49,3 +57,42 @@ def test_false_rate_of_even_words_is_the_binomial_one():
 def test_counts_outside_the_message_are_refused(counts: np.ndarray):
     with pytest.raises(ArgumentError, match=r"counts in \[0, 30\]"):
         roc(counts, np.array([1]), bits=30)
+
+
+def drawn() -> dict:
+    return {"resamples": 400, "generator": np.random.default_rng(0)}
+
+
+def test_share_interval_is_the_bootstrap_one_and_wilsons_at_the_ends():
+    values = np.random.default_rng(1).uniform(size=200)
+    assert share_interval(values, **drawn()) == mean_interval(values[:, None], **drawn())[0]
+    assert share_interval(np.ones(20), **drawn()) == wilson(20, 20)
+    assert share_interval(np.zeros(20), **drawn()) == wilson(0, 20)
+    assert share_interval(np.full(20, 0.5), **drawn()).low == 0.5
+
+
+def test_ratio_of_one_chance_each_is_the_mean():
+    hits = np.random.default_rng(1).integers(0, 2, 300)
+    found, mean = ratio_interval(hits, np.ones(300, int), **drawn()), mean_interval(hits[:, None], **drawn())[0]
+    assert (found.value, found.n) == (hits.mean(), 300)
+    assert (found.low, found.high) == pytest.approx((mean.low, mean.high))
+
+
+def test_edits_of_a_picture_are_drawn_together():
+    hits = np.repeat([0, 1], 30)
+    alone = ratio_interval(np.repeat(hits, 5), np.ones(300, int), **drawn())
+    together = ratio_interval(5 * hits, np.full(60, 5), **drawn())
+    assert together.value == alone.value == 0.5
+    assert together.high - together.low > 1.8 * (alone.high - alone.low)
+
+
+def test_pictures_without_an_edit_weigh_nothing():
+    found = ratio_interval(np.array([2, 0, 1]), np.array([2, 0, 2]), **drawn())
+    assert (found.value, found.n) == (0.75, 4)
+    sure = ratio_interval(np.array([2, 0, 2]), np.array([2, 0, 2]), **drawn())
+    assert (sure.value, sure.low, sure.n) == (1.0, wilson(2, 2).low, 4)
+
+
+def test_a_ratio_of_nothing_is_refused():
+    with pytest.raises(ArgumentError, match="no edit at all"):
+        ratio_interval(np.zeros(3), np.zeros(3, int), **drawn())

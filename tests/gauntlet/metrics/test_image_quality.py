@@ -4,7 +4,7 @@ import torch
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from gauntlet.errors import ArgumentError
-from gauntlet.metrics.image_quality import perceptual, psnr_db, ssim
+from gauntlet.metrics.image_quality import at_psnr, perceptual, psnr_db, ssim
 
 
 @pytest.fixture
@@ -67,3 +67,11 @@ def test_a_permuted_batch_permutes_the_numbers(pair: tuple[torch.Tensor, torch.T
     x, y = pair
     order = np.array([2, 0, 1])
     torch.testing.assert_close(ssim(x[order], y[order]), ssim(x, y)[order])
+
+
+def test_a_change_is_scaled_to_a_level_both_ways(pair: tuple[torch.Tensor, torch.Tensor]):
+    x = 0.25 + 0.5 * pair[0]
+    y = x + 0.02 * torch.sign(pair[1] - pair[0])
+    for level in (30.0, 34.0, 45.0):
+        torch.testing.assert_close(psnr_db(x, at_psnr(x, y, torch.full((3,), level))), torch.full((3,), level))
+    assert torch.equal(at_psnr(x, x, torch.full((3,), 30.0)), x)
