@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +11,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from gauntlet.errors import ArgumentError, DataError
-from gauntlet.metrics import intervals
 from gauntlet.metrics.disruption import disruption, joined, protection
-from gauntlet.metrics.iap_face import bit_accuracy
+from gauntlet.metrics.iap_face import bit_accuracy, share_interval
 from gauntlet.metrics.image_quality import psnr_db
+from gauntlet.metrics.intervals import mean_interval
 from gauntlet.models.iap_face import quantise
 from gauntlet.models.manipulators import Manipulator
 from gauntlet.shifts.distortions import distort_truly
@@ -26,6 +26,7 @@ from stages.progress import track
 
 SHOWN = 8
 JPEG = 75
+RESAMPLES = 1000
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,11 @@ def audit_pairs(found: Pairs, *, marker: Marker, id: int, manipulators: Mapping[
     message = marker.code.encode(id).expand(len(found.x), -1)
 
     def said(x: Tensor) -> dict:
-        return _interval(bit_accuracy(marker.protector.decode(quantise(x)), message).numpy())
+        return shares(bit_accuracy(marker.protector.decode(quantise(x)), message))
+
+    def shares(values: Tensor) -> dict:
+        generator = np.random.default_rng(0)
+        return asdict(share_interval(values.numpy(), resamples=RESAMPLES, generator=generator))
 
     jpeg = distort_truly(found.x_protected, "jpeg", JPEG, generator=torch.Generator().manual_seed(0))
     bits = {"unprotected": said(found.x), "protected": said(found.x_protected), f"jpeg_{JPEG}": said(jpeg)}
@@ -105,20 +110,15 @@ def audit_pairs(found: Pairs, *, marker: Marker, id: int, manipulators: Mapping[
             edited.append(marked)
         whole = protection(joined(list(rows.values())))
         rates[name] = {
-            "rate": whole.rate._asdict(),
+            "rate": asdict(whole.rate),
             "no_change": whole.no_change,
-            "attributes": {attribute: protection(row).rate._asdict() for attribute, row in rows.items()},
+            "attributes": {attribute: asdict(protection(row).rate) for attribute, row in rows.items()},
         }
         read = [bit_accuracy(marker.protector.decode(quantise(x)), message) for x in edited]
-        bits[name] = _interval(torch.stack(read).mean(0).numpy())
-    psnr = psnr_db(found.x, found.x_protected).clamp(max=BOUND_DB).numpy()
-    return {"pictures": len(found.x), "psnr_db": _interval(psnr), "bit_accuracy": bits, "protection": rates}
-
-
-def _interval(values: np.ndarray) -> dict:
-    generator = np.random.default_rng(0)
-    draws = values[generator.integers(len(values), size=(1000, len(values)))].mean(1)
-    return intervals.percentile_interval(float(values.mean()), draws, n=len(values))._asdict()
+        bits[name] = shares(torch.stack(read).mean(0))
+    db = psnr_db(found.x, found.x_protected).clamp(max=BOUND_DB)[:, None].numpy()
+    (psnr,) = mean_interval(db, resamples=RESAMPLES, generator=np.random.default_rng(0))
+    return {"pictures": len(found.x), "psnr_db": asdict(psnr), "bit_accuracy": bits, "protection": rates}
 
 
 def table(result: dict) -> str:

@@ -66,7 +66,7 @@ def _faces(rgb: np.ndarray) -> list[tuple[float, float, float]]:
     small = np.asarray(Image.fromarray(rgb).resize(size, Image.Resampling.BICUBIC))
     least, most = (max(24, min(size) // 8),) * 2, (min(size),) * 2
     found = _detector().detect_multi_scale(
-        small, scale_factor=1.1, step_ratio=1, min_size=least, max_size=most, min_neighbor_number=2
+        small, scale_factor=1.1, step_ratio=1, min_size=least, max_size=most, min_neighbor_number=3
     )
     middles = [(face["c"] + face["width"] / 2, face["r"] + face["height"] / 2, face["width"]) for face in found]
     return [tuple(value / SEARCHED_PX for value in middle) for middle in middles]
