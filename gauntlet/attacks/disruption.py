@@ -95,6 +95,8 @@ def _edits(manipulators: Sequence[Manipulator], attributes: Sequence[int] | None
         if wrong := [each for each in own if not 0 <= each < count]:
             raise ArgumentError(f"attributes must lie in [0, {count}) for {manipulator.name}; got {wrong[0]}")
         edits += product([manipulator], own)
+    if not edits:
+        raise ArgumentError("attributes must number at least 1; got none")
     return edits
 
 

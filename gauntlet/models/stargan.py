@@ -1,9 +1,12 @@
 """StarGAN: the edit's code is tiled onto the picture; strided convolutions, residual blocks, and back."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+
+from gauntlet.errors import ArgumentError
 
 
 @dataclass(frozen=True)
@@ -15,25 +18,36 @@ class StarGanShape:
         width: Channels at full size, doubled at each of the two reductions; 64 in the paper.
         blocks: Residual blocks at a quarter of the size; 6 in the paper.
         kernel: Side of the first and the last convolution, odd; 7 in the paper.
+        norm: A key of NORMS. The paper's instance normalisation takes away what a code adds to a whole map, so that
+            the code comes in from the padded borders alone, which takes many epochs to learn; "batch" keeps it.
+        residual: The last layer changes the picture; in the paper it draws it anew.
     """
 
     codes: int
     width: int = 64
     blocks: int = 6
     kernel: int = 7
+    norm: str = "instance"
+    residual: bool = False
+
+
+NORMS: dict[str, Callable[[int], nn.Module]] = {
+    "instance": lambda width: nn.InstanceNorm2d(width, affine=True),
+    "batch": nn.BatchNorm2d,
+}
+"""Normalisations by name."""
 
 
 class Residual(nn.Module):
-    """Two 3 x 3 convolutions with instance normalisation around a shortcut."""
+    """Two 3 x 3 convolutions with normalisation around a shortcut."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, *, norm: str = "instance") -> None:
         super().__init__()
         self.main = nn.Sequential(
             nn.Conv2d(width, width, 3, 1, 1, bias=False),
-            nn.InstanceNorm2d(width, affine=True),
-            nn.ReLU(inplace=True),
+            *_normed(width, norm),
             nn.Conv2d(width, width, 3, 1, 1, bias=False),
-            nn.InstanceNorm2d(width, affine=True),
+            _normed(width, norm)[0],
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -42,23 +56,26 @@ class Residual(nn.Module):
 
 
 def trunk(shape: StarGanShape) -> list[nn.Module]:
-    """Return all layers before the last convolution: B x (3 + codes) x H x W to B x width x H x W."""
-    half, width = shape.kernel // 2, shape.width
-    layers: list[nn.Module] = [
-        nn.Conv2d(3 + shape.codes, width, shape.kernel, 1, half, bias=False),
-        nn.InstanceNorm2d(width, affine=True),
-        nn.ReLU(inplace=True),
-    ]
+    """Return all layers before the last convolution: B x (3 + codes) x H x W to B x width x H x W.
+
+    Raises:
+        ArgumentError: There is no such normalisation.
+    """
+    width, norm = shape.width, shape.norm
+    first = nn.Conv2d(3 + shape.codes, width, shape.kernel, 1, shape.kernel // 2, bias=False)
+    layers: list[nn.Module] = [first, *_normed(width, norm)]
     for inside in (width, 2 * width):
-        layers += [nn.Conv2d(inside, 2 * inside, 4, 2, 1, bias=False), *_normed(2 * inside)]
-    layers += [Residual(4 * width) for _ in range(shape.blocks)]
+        layers += [nn.Conv2d(inside, 2 * inside, 4, 2, 1, bias=False), *_normed(2 * inside, norm)]
+    layers += [Residual(4 * width, norm=norm) for _ in range(shape.blocks)]
     for inside in (4 * width, 2 * width):
-        layers += [nn.ConvTranspose2d(inside, inside // 2, 4, 2, 1, bias=False), *_normed(inside // 2)]
+        layers += [nn.ConvTranspose2d(inside, inside // 2, 4, 2, 1, bias=False), *_normed(inside // 2, norm)]
     return layers
 
 
-def _normed(width: int) -> list[nn.Module]:
-    return [nn.InstanceNorm2d(width, affine=True), nn.ReLU(inplace=True)]
+def _normed(width: int, norm: str) -> list[nn.Module]:
+    if norm not in NORMS:
+        raise ArgumentError(f"norm must be one of {', '.join(NORMS)}; got {norm!r}; misspelt?")
+    return [NORMS[norm](width), nn.ReLU(inplace=True)]
 
 
 def tiled(x: Tensor, code: Tensor) -> Tensor:
@@ -82,5 +99,9 @@ class StarGan(nn.Module):
         self.main = nn.Sequential(*trunk(shape), last, nn.Tanh())
 
     def forward(self, x: Tensor, code: Tensor) -> Tensor:
-        """Map pixels on [-1, 1], B x 3 x H x W with H and W multiples of 4, and a code B x A to pixels on [-1, 1]."""
-        return self.main(tiled(x, code))
+        """Map pixels on [-1, 1], B x 3 x H x W with H and W multiples of 4, and a code B x A to pixels on [-1, 1].
+
+        A residual may leave that range a little; `Editor` clips it.
+        """
+        drawn = self.main(tiled(x, code))
+        return x + 2 * drawn if self.shape.residual else drawn

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from torch import Tensor, nn
@@ -38,7 +38,7 @@ ATTGAN = (
 """Attributes of the published AttGAN checkpoints."""
 
 
-def build(architecture: str, attributes: tuple[str, ...], *, settings: dict[str, int]) -> nn.Module:
+def build(architecture: str, attributes: tuple[str, ...], *, settings: Mapping[str, int | str]) -> nn.Module:
     """Build a network with random weights.
 
     Raises:

@@ -44,15 +44,15 @@ class Params(Schedule):
     """How a manipulator is trained.
 
     Attributes:
-        network: Settings of the generator's shape: width, blocks, kernel; width, layers, shortcuts, injections; or
-            width and depth of the attribute network.
+        network: Settings of the generator's shape: width, blocks, kernel, norm, residual; width, layers, shortcuts,
+            injections; or width and depth of the attribute network.
         weights: Of the losses, as `gauntlet.training.manipulators.Weights`.
         critic: Null where no loss needs one.
         half: Compute the generator in bfloat16.
         measured: Faces of val that are measured after each epoch.
     """
 
-    network: dict[str, NonNegativeInt]
+    network: dict[str, bool | NonNegativeInt | str]
     weights: dict[str, float]
     critic: Critic | None
     half: bool
