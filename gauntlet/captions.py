@@ -31,7 +31,7 @@ def article(words: str) -> str:
     >>> article("owl"), article("pea pod")
     ('an owl', 'a pea pod')
     """
-    return f"{'an' if words[:1].lower() in 'aeio' else 'a'} {words}"
+    return f"{'an' if words.lower().startswith(('a', 'e', 'i', 'o')) else 'a'} {words}"
 
 
 def colour_shares(pixels: np.ndarray) -> np.ndarray:

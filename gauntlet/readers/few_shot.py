@@ -120,7 +120,7 @@ def _draw(few_shot: FewShotSet, split: str, need: int, *, seed: int, short: str)
         places = np.flatnonzero(labels == label)
         if len(places) < (need if short == "error" else 1):
             raise DataError(
-                f"{few_shot.name}, {split}: each class must have {need} pictures for {need} shots; {class_name!r} has "
+                f"{few_shot.name}, {split}: each class must have at least {need} pictures; {class_name!r} has "
                 f"{len(places)}; fewer shots, or short: repeat?"
             )
         order = np.random.default_rng([seed, split == "val", label]).permutation(places)
