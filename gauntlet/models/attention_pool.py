@@ -8,6 +8,7 @@ from typing import Protocol, Self
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from gauntlet.errors import ArgumentError
 
@@ -131,12 +132,23 @@ class AttentionPool(nn.Module):
 
     def _tokens(self, maps: Tensor) -> Tensor:
         places = maps.flatten(2).transpose(1, 2)
-        if tuple(places.shape[1:]) != (len(self.positional_embedding) - 1, self.positional_embedding.shape[1]):
+        positions = self._positions(*maps.shape[1:])
+        return torch.cat([places.mean(1, keepdim=True), places], 1) + positions
+
+    def _positions(self, channels: int, height: int, width: int) -> Tensor:
+        """Return the positional embedding, or in pre-training its like for maps of another size."""
+        known, own = len(self.positional_embedding) - 1, self.positional_embedding.shape[1]
+        if channels == own and height * width == known:
+            return self.positional_embedding
+        side = round(known**0.5)
+        if channels != own or not isinstance(self.positional_embedding, nn.Parameter) or side**2 != known:
             raise ArgumentError(
-                f"maps must have {self.positional_embedding.shape[1]} channels and {len(self.positional_embedding) - 1} "
-                f"positions; got {tuple(maps.shape)}; pictures of another size?"
+                f"maps must have {own} channels and {known} positions; got {channels} x {height} x {width}; pictures of "
+                "another size?"
             )
-        return torch.cat([places.mean(1, keepdim=True), places], 1) + self.positional_embedding
+        grid = self.positional_embedding[1:].T.unflatten(1, (side, side))[None]
+        grid = functional.interpolate(grid, (height, width), mode="bilinear", align_corners=False)
+        return torch.cat([self.positional_embedding[:1], grid[0].flatten(1).T])
 
 
 class Remainder(nn.Module):

@@ -37,17 +37,18 @@ def contrastive_loss(image_features: Tensor, text_features: Tensor, *, logit_sca
     return (functional.cross_entropy(logits, target) + functional.cross_entropy(logits.T, target)) / 2
 
 
-def vary(x: Tensor, *, least: float, light: float, generator: torch.Generator) -> Tensor:
+def vary(x: Tensor, *, side_px: int, least: float, light: float, generator: torch.Generator) -> Tensor:
     """Cut a random part of each picture, scale it back, mirror half of them and change their light.
 
     Args:
         x: float32, B x 3 x H x W in [0, 1].
+        side_px: Of what comes out.
         least: Smallest side of the part as a share of the picture's, in (0, 1].
         light: Greatest change of brightness and of contrast, in [0, 1).
         generator: On the CPU.
 
     Returns:
-        Like x, channels last.
+        B x 3 x side_px x side_px, channels last.
 
     Raises:
         ArgumentError: A share out of range.
@@ -62,7 +63,7 @@ def vary(x: Tensor, *, least: float, light: float, generator: torch.Generator) -
     theta = torch.zeros(batch, 2, 3, device=x.device)
     theta[:, 0, 0], theta[:, 1, 1] = sides[0] * mirror, sides[1]
     theta[:, 0, 2], theta[:, 1, 2] = centres
-    grid = functional.affine_grid(theta, list(x.shape), align_corners=False)
+    grid = functional.affine_grid(theta, [batch, 3, side_px, side_px], align_corners=False)
     x = functional.grid_sample(x, grid, padding_mode="border", align_corners=False)
     brightness, contrast = 1 + light * (2 * chance[5:] - 1)[..., None, None, None]
     mean = x.mean((1, 2, 3), keepdim=True)
@@ -76,6 +77,9 @@ def train_clip(
     *,
     epochs: int,
     batch: int,
+    side_px: int,
+    small_px: int = 0,
+    small_epochs: int = 0,
     least: float = 0.6,
     light: float = 0.3,
     precision: str = "float32",
@@ -89,6 +93,9 @@ def train_clip(
         tokens: int64, N x T: their captions.
         epochs: Epochs in all.
         batch: Pairs a step, at least 2; the rest of an epoch that fills no batch is left out.
+        side_px: Side of the pictures that the model takes.
+        small_px: Side in the first epochs, which are the cheaper for it.
+        small_epochs: How many those are.
         least: As for `vary`.
         light: As for `vary`.
         precision: A key of PRECISIONS, of the image tower's passes; weights and all else stay float32.
@@ -99,7 +106,7 @@ def train_clip(
         likeliest caption in the batch is theirs.
 
     Raises:
-        ArgumentError: Too few pairs for a batch, an unknown precision, or a loss that is no longer finite.
+        ArgumentError: Too few pairs for a batch, an unknown precision, a bad side, or a loss that is no longer finite.
     """
     if precision not in PRECISIONS:
         raise ArgumentError(f"precision must be one of {', '.join(PRECISIONS)}; got {precision!r}")
@@ -107,14 +114,18 @@ def train_clip(
         raise ArgumentError(
             f"batch must lie in 2..pairs and each picture have a caption; got {batch}, {len(x)} pictures"
         )
+    if small_epochs and not 1 <= small_px <= side_px:
+        raise ArgumentError(f"small_px must lie in 1..{side_px} for the small epochs; got {small_px}")
     model = state.model
     mean, std = (torch.tensor(values, device=device)[:, None, None] for values in (MEAN, STD))
     while state.epoch < epochs:
         model.train()
+        side = small_px if state.epoch < small_epochs else side_px
         order = torch.randperm(len(x), generator=state.generator)
         records = []
         for chosen in order.split(batch)[: len(x) // batch]:
-            pictures = vary(x[chosen].to(device).float() / 255, least=least, light=light, generator=state.generator)
+            pictures = x[chosen].to(device).float() / 255
+            pictures = vary(pictures, side_px=side, least=least, light=light, generator=state.generator)
             captions, of = tokens[chosen].to(device).unique(dim=0, return_inverse=True)
             with torch.autocast(torch.device(device).type, PRECISIONS[precision], enabled=precision != "float32"):
                 image_features = model.visual((pictures - mean) / std)

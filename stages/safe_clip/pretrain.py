@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Literal, Self
 
 import torch
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 from safetensors.torch import save_file
 
 from gauntlet.errors import ArgumentError, DataError
@@ -33,6 +33,8 @@ class Params(Schedule):
         text_heads: Divides text_width.
         text_layers: Blocks of the text tower.
         context: Tokens of a text; a learned context of CoOp has to fit too.
+        small_px: Side of the pictures in the first epochs, which are the cheaper for it.
+        small_epochs: How many those are.
         least: Smallest side of a random crop, as a share.
         light: Greatest change of brightness and contrast.
         precision: Of the image tower's passes; bfloat16 is about twice as fast on a processor that knows it.
@@ -47,6 +49,8 @@ class Params(Schedule):
     text_heads: PositiveInt
     text_layers: PositiveInt
     context: int = Field(ge=3)
+    small_px: PositiveInt
+    small_epochs: NonNegativeInt
     least: float = Field(gt=0, le=1)
     light: float = Field(ge=0, lt=1)
     precision: Literal["float32", "bfloat16"]
@@ -54,6 +58,8 @@ class Params(Schedule):
     @model_validator(mode="after")
     def _fits(self) -> Self:
         self.shape()
+        if self.small_epochs and self.small_px > self.image_size_px:
+            raise ArgumentError(f"small_px must be at most image_size_px, {self.image_size_px}; got {self.small_px}")
         if self.batch < 2:
             raise ArgumentError(f"batch must hold at least 2 pairs, to tell them apart; got {self.batch}")
         return self
@@ -88,6 +94,9 @@ def run(params: Params, *, corpus: Path, clip: Out) -> None:
             tokens,
             epochs=params.epochs,
             batch=params.batch,
+            side_px=side,
+            small_px=params.small_px,
+            small_epochs=params.small_epochs,
             least=params.least,
             light=params.light,
             precision=params.precision,
