@@ -143,8 +143,8 @@ class AttentionPool(nn.Module):
         side = round(known**0.5)
         if channels != own or not isinstance(self.positional_embedding, nn.Parameter) or side**2 != known:
             raise ArgumentError(
-                f"maps must have {own} channels and {known} positions; got {channels} x {height} x {width}; pictures of "
-                "another size?"
+                f"maps must have {own} channels and {known} positions; got {channels} x {height} x {width}; "
+                "pictures of another size?"
             )
         grid = self.positional_embedding[1:].T.unflatten(1, (side, side))[None]
         grid = functional.interpolate(grid, (height, width), mode="bilinear", align_corners=False)

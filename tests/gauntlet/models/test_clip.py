@@ -153,9 +153,9 @@ def test_bad_pictures_texts_and_contexts(clip):
 
 
 def test_other_kinds_of_clip_are_refused():
+    model = whole("small")
+    model.visual = torch.nn.Linear(2, 2)
     with pytest.raises(ArgumentError, match="image tower must be a CLIP ResNet or ViT; got Linear"):
-        model = whole("small")
-        model.visual = torch.nn.Linear(2, 2)
         Clip(model, WORDS, image_size_px=64, name="tiny")
     model = whole("resnet")
     model.text_pool_type = "last"
