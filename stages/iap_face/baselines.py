@@ -27,11 +27,14 @@ class Pgd(StageParams):
         alpha: Step on [0, 1]; 0.005 is the literature's 0.01 on [-1, 1].
         steps: Of the ascent.
         per_step: Edits a step, taken in turn.
+        changed: Over which pixels the distance is taken: those that an edit changes by more than this in sum over the
+            channels, on [-1, 1], as the score does (0.5); null for all, as in the literature.
     """
 
     alpha: float = Field(gt=0)
     steps: int = Field(ge=1)
     per_step: int = Field(ge=1)
+    changed: float | None = Field(ge=0)
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,7 @@ def protect(
     """
 
     def disrupted(picture: Tensor) -> Tensor:
-        settings = {"alpha": pgd.alpha, "steps": pgd.steps, "per_step": pgd.per_step}
+        settings = {"alpha": pgd.alpha, "steps": pgd.steps, "per_step": pgd.per_step, "changed": pgd.changed}
         return disruption_pgd(targets, picture, eps=protectors.iap.eps, generator=generator, **settings)
 
     with torch.no_grad():

@@ -16,7 +16,7 @@ from gauntlet.messages import Code
 from gauntlet.models.face_features import FaceFeatures
 from gauntlet.models.manipulators import Manipulator
 from gauntlet.readers.faces import read_faces
-from gauntlet.readers.manipulators import read_face_features, read_manipulators
+from gauntlet.readers.manipulators import FEATURES, read_face_features, read_manipulators
 from gauntlet.shifts.distortions import SWEEP
 from stages import Out
 from stages import Params as StageParams
@@ -127,7 +127,7 @@ def _scene(params: Params, *, faces: Path, manipulators: Path, protector: Path) 
         protectors=models,
         manipulators=editors,
         white_box=white_box,
-        features=read_face_features(manipulators, device=device),
+        features=read_face_features(manipulators / FEATURES, device=device),
         x=_pixels(found.x[: params.images]).to(device),
         sent=_sent(code, images=params.images, others=params.wrong_ids, seed=params.seed),
     )

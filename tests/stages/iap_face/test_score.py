@@ -15,7 +15,8 @@ from tests.fixtures.iap_models import EPS, BlockProtector, features, flat_faces,
 
 PARAMS = {
     "seed": 0, "images": 10, "batch": 4, "resamples": 50, "held_out": ["firm"],
-    "pgd": {"alpha": 0.01, "steps": 6, "per_step": 1}, "distortions": ["jpeg_75", "brightness"], "both": ["jpeg_75"],
+    "pgd": {"alpha": 0.01, "steps": 6, "per_step": 1, "changed": None},
+    "distortions": ["jpeg_75", "brightness"], "both": ["jpeg_75"],
     "payload": 10, "false_positive_rate": 1e-3, "wrong_ids": 5, "samples": 3,
 }  # fmt: skip
 PLACES = ("faces", "manipulators", "protector")
