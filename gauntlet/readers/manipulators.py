@@ -32,8 +32,8 @@ STARGAN = ("Black_Hair", "Blond_Hair", "Brown_Hair", "Male", "Young")
 """Attributes of the published StarGAN checkpoints, in the order of their labels."""
 
 ATTGAN = (
-    "Bald Bangs Black_Hair Blond_Hair Brown_Hair Bushy_Eyebrows Eyeglasses Male Mouth_Slightly_Open Mustache "
-    "No_Beard Pale_Skin Young"
+    *("Bald", "Bangs", "Black_Hair", "Blond_Hair", "Brown_Hair", "Bushy_Eyebrows", "Eyeglasses", "Male"),
+    *("Mouth_Slightly_Open", "Mustache", "No_Beard", "Pale_Skin", "Young"),
 )
 """Attributes of the published AttGAN checkpoints."""
 
@@ -165,7 +165,7 @@ def _published_attgan(path: Path, *, device: str) -> Manipulator:
         codes,
         width=width,
         layers=layers,
-        shortcuts=sum(extra >= inside[n][1] // 2 for n, extra in enumerate(beyond)),
+        shortcuts=sum(extra in (inside[n][1] // 2, codes + inside[n][1] // 2) for n, extra in enumerate(beyond)),
         injections=sum(extra in (codes, codes + inside[n][1] // 2) for n, extra in enumerate(beyond)),
     )
     depth = sum(name.startswith("conv.") and name.endswith("layers.0.weight") for name in told)

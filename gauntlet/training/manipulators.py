@@ -94,7 +94,7 @@ class CriticTurns:
         loss.backward()
         self.optimizer.step()
         self.done += 1
-        return self.done % self.turns == 0
+        return (self.done - 1) % self.turns == 0
 
 
 def gradient_penalty(critic: nn.Module, real: Tensor, fake: Tensor, *, generator: torch.Generator) -> Tensor:
