@@ -8,8 +8,8 @@ Pictures are PNG, JPEG or WebP of any size, 8 bits a colour. Copies keep their n
 EXIF (a preview in it stays unprotected), colour profile and texts; PNG and WebP are written without loss. Each face is
 protected within eps; --whole takes the whole picture and needs no face (drawn ones are often not found). Nothing is
 overwritten. Pictures that cannot be used are named and left out.
-Ends with 0, 65 (protect, verify: some picture was refused), 69 (something is away), 75 (try again), 78 (bad parameters), or 70 for a
-mistake of ours.
+Ends with 0, 65 (protect, verify: some picture was refused), 69 (something is away), 75 (try again), 78 (bad
+parameters), or 70 for a mistake of ours.
 """
 
 import argparse

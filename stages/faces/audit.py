@@ -61,7 +61,7 @@ def pairs(folder: Path, *, marker: Marker, id: int, how: How, size_px: int) -> P
                 raise picture
             boxes = places(picture, whole_picture=how.whole)
             if not how.again:
-                refuse_protected(picture, boxes, marker)
+                refuse_protected(picture, marker, whole_picture=how.whole)
         except (DataError, NoFaceError) as error:
             refused.append({"file": name, "why": str(error)})
             print(f"faces audit: left out: {error}", file=sys.stderr, flush=True)

@@ -1,7 +1,7 @@
 """Put a message into the regions of a picture, and read it back without knowing where it is."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -11,7 +11,7 @@ from torch import Tensor
 from gauntlet.errors import ArgumentError, DataError
 from gauntlet.messages import Code
 from stages.faces.pictures import Picture
-from stages.faces.regions import Box, face_regions, whole
+from stages.faces.regions import Box, face_regions, nearby_regions, whole
 
 
 class Protector(Protocol):
@@ -79,20 +79,23 @@ class Marker:
 
         Args:
             rgb: uint8, H x W x 3.
-            boxes: Regions to look at besides the whole.
+            boxes: Regions to look at besides the whole, the likeliest first.
             claimed: An id; None where any counts.
         """
-        places = list(dict.fromkeys([whole(rgb), *boxes]))
-        said = self.logits(rgb, places)
-        read = [self.code.decode(logits) for logits in said]
-        best = max(read, key=lambda decision: (decision.found, decision.matches))
+        tried = list(dict.fromkeys([whole(rgb), *boxes]))[: self._most]
+        # Each place is one more chance to be wrong, so they share the bound: fewer bits may err where there are many.
+        code = replace(self.code, false_positive_rate=self.code.false_positive_rate / len(tried))
+        said = self.logits(rgb, tried)
+        best = max(map(code.decode, said), key=lambda decision: (decision.found, decision.matches))
         if claimed is None:
-            # Every place is one more chance to be wrong.
-            rate = min(1.0, len(places) * self.code.blind_rate)
-            return Reading(best.found, best.id, best.matches, self.code.bits, rate)
-        check = max((self.code.check(logits, claimed) for logits in said), key=lambda each: each.matches)
-        rate = min(1.0, len(places) * check.false_positive_rate)
-        return Reading(check.found, best.id, check.matches, self.code.bits, rate)
+            return Reading(best.found, best.id, best.matches, code.bits, len(tried) * code.blind_rate)
+        check = max((code.check(logits, claimed) for logits in said), key=lambda each: each.matches)
+        return Reading(check.found, best.id, check.matches, code.bits, len(tried) * check.false_positive_rate)
+
+    @property
+    def _most(self) -> int:
+        """Places that may share the bound, if a word without any error shall still count in each."""
+        return max(1, int(self.code.false_positive_rate * 2 ** (self.code.bits - self.code.payload)))
 
 
 def _tensor(rgb: np.ndarray) -> Tensor:
@@ -116,13 +119,13 @@ def places(picture: Picture, *, whole_picture: bool) -> list[Box]:
     raise NoFaceError(f"{picture.path} must show a face; none was found; --whole protects the whole picture")
 
 
-def refuse_protected(picture: Picture, boxes: Sequence[Box], marker: Marker) -> None:
-    """Refuse a picture that carries a message already.
+def refuse_protected(picture: Picture, marker: Marker, *, whole_picture: bool) -> None:
+    """Refuse a picture that carries a message already, looked for in the whole and, unless told not to, at faces.
 
     Raises:
         DataError: It does; names the id.
     """
-    reading = marker.read(picture.rgb, boxes)
+    reading = marker.read(picture.rgb, [] if whole_picture else nearby_regions(picture.rgb))
     if reading.found:
         raise DataError(
             f"{picture.path} must not be protected yet; it carries id {reading.id} ({reading.matches} of "

@@ -129,8 +129,8 @@ def _taken(image: Image.Image, path: Path) -> Picture:
     plain = upright.convert("RGBA" if transparent else "RGB")
     return Picture(
         path=path,
-        rgb=np.asarray(plain.convert("RGB")),
-        alpha=np.asarray(plain.getchannel("A")) if transparent else None,
+        rgb=np.array(plain.convert("RGB")),
+        alpha=np.array(plain.getchannel("A")) if transparent else None,
         format=FORMATS[image.format],
         orientation=orientation if orientation in BACK else 1,
         carried=carried,

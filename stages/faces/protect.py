@@ -10,6 +10,7 @@ from gauntlet.errors import ArgumentError, DataError
 from gauntlet.metrics.image_quality import psnr_db
 from stages.faces.marking import Marker, NoFaceError, places, refuse_protected
 from stages.faces.pictures import JPEG_QUALITY, MAX_PIXELS, Picture, each, listed, load, save
+from stages.faces.regions import nearby_regions
 from stages.files import write_json
 from stages.progress import track
 
@@ -94,10 +95,11 @@ def protect_folder(folder: Path, out: Path, *, marker: Marker, id: int, how: How
 def _protect(picture: Picture, path: Path, *, marker: Marker, id: int, how: How) -> dict:
     boxes = places(picture, whole_picture=how.whole)
     if not how.again:
-        refuse_protected(picture, boxes, marker)
+        refuse_protected(picture, marker, whole_picture=how.whole)
     save(picture, marker.protect(picture.rgb, boxes, id=id), path, quality=how.quality)
     written = load(path, max_pixels=how.max_pixels)
-    reading = marker.read(written.rgb, boxes, claimed=id)
+    found = [] if how.whole else nearby_regions(written.rgb)
+    reading = marker.read(written.rgb, found, claimed=id)
     before, after = (torch.from_numpy(rgb)[None].float() / 255 for rgb in (picture.rgb, written.rgb))
     if not reading.found:
         print(f"faces protect: {path}: its message does not come back; too small, or JPEG too strong?", file=sys.stderr)

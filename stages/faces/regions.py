@@ -1,6 +1,7 @@
 """The parts of a picture that are protected: squares around faces, placed so that they are found again."""
 
 from functools import cache
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
@@ -13,7 +14,7 @@ SEARCHED_PX = 256
 GROWN = 1.6
 """Side of a region over that of the face: hair and beard belong to it."""
 GRID = 1 / 16
-"""Step of a region's place and side, as a share of the longest side: a face found a little aside gives the same one."""
+"""Step of a region's middle and half its side, as a share of the longest side: few places have to be tried again."""
 MOST = 4
 COVERING = 0.5
 """Share of the picture from which on a region is the whole picture."""
@@ -51,12 +52,48 @@ def face_regions(rgb: np.ndarray) -> list[Box]:
         UnavailableError: scikit-image, which brings the detector, is not installed.
     """
     regions: list[Box] = []
-    for box in sorted((_region(face, rgb.shape) for face in _faces(rgb)), key=_area, reverse=True):
+    for box in sorted((_region(face, rgb.shape) for face in _snapped(rgb)), key=_area, reverse=True):
         if _area(box) >= COVERING * rgb.shape[0] * rgb.shape[1]:
             return [whole(rgb)]
         if not any(_overlap(box, other) for other in regions):
             regions.append(box)
     return regions[:MOST]
+
+
+def nearby_regions(rgb: np.ndarray) -> list[Box]:
+    """Return where a region may be if each face is found a little aside, or larger or smaller, the likeliest first.
+
+    Args:
+        rgb: As for `face_regions`, which may have been asked about the picture before its protection.
+
+    Raises:
+        UnavailableError: As for `face_regions`.
+    """
+    faces = _snapped(rgb)[:MOST]
+    steps = sorted(product((0, -1, 1), repeat=3), key=lambda step: sum(map(abs, step)))
+    moved = [
+        Snapped(face.x + right, face.y + down, max(1, face.half + wider))
+        for right, down, wider in steps
+        for face in faces
+    ]
+    return list(dict.fromkeys(_region(face, rgb.shape) for face in moved))
+
+
+class Snapped(NamedTuple):
+    """Middle and half the side of a region, in steps of the grid."""
+
+    x: int
+    y: int
+    half: int
+
+
+def _snapped(rgb: np.ndarray) -> list[Snapped]:
+    """Return the regions of all faces, the largest first."""
+    found = [
+        Snapped(round(x / GRID), round(y / GRID), max(1, round(GROWN * side / (2 * GRID))))
+        for x, y, side in _faces(rgb)
+    ]
+    return sorted(set(found), key=lambda face: (-face.half, face))
 
 
 def _faces(rgb: np.ndarray) -> list[tuple[float, float, float]]:
@@ -84,10 +121,8 @@ def _detector():
     return Cascade(lbp_frontal_face_cascade_filename())
 
 
-def _region(face: tuple[float, float, float], shape: tuple[int, ...]) -> Box:
-    longest = max(shape[:2])
-    x, y = (round(value / GRID) * GRID * longest for value in face[:2])
-    half = max(1, round(GROWN * face[2] / (2 * GRID))) * GRID * longest
+def _region(face: Snapped, shape: tuple[int, ...]) -> Box:
+    x, y, half = (value * GRID * max(shape[:2]) for value in face)
     left, top = max(0, round(x - half)), max(0, round(y - half))
     return Box(left, top, min(shape[1], round(x + half)), min(shape[0], round(y + half)))
 

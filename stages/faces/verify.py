@@ -8,7 +8,7 @@ from gauntlet.errors import DataError
 from stages.faces.marking import Marker
 from stages.faces.pictures import each, listed
 from stages.faces.protect import How
-from stages.faces.regions import face_regions
+from stages.faces.regions import nearby_regions
 from stages.progress import track
 
 
@@ -37,7 +37,7 @@ def verify_folder(folder: Path, *, marker: Marker, claimed: int | None, how: How
             rows["refused"].append({"file": name, "why": str(picture)})
             print(f"faces verify: refused: {picture}", file=sys.stderr, flush=True)
             continue
-        boxes = [] if how.whole else face_regions(picture.rgb)
+        boxes = [] if how.whole else nearby_regions(picture.rgb)
         rows["pictures"].append({"file": name} | asdict(marker.read(picture.rgb, boxes, claimed=claimed)))
     return rows
 

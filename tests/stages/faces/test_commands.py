@@ -10,7 +10,7 @@ from PIL import Image
 from gauntlet.errors import UnavailableError
 from stages.faces import regions
 from stages.faces.pictures import load
-from stages.faces.regions import Box, face_regions, whole
+from stages.faces.regions import Box, face_regions, nearby_regions, whole
 from tests.stages.faces.conftest import ramp, write
 from tests.stages.faces.test_pictures import BAD, bad
 
@@ -112,24 +112,40 @@ def test_a_face_is_protected_and_found_again(folder, faces, portrait):
     Image.fromarray(wide).save(folder / "a.png")
     faces("protect", folder, "--out", "out", "--id", 9)
     row = json.loads((folder.parent / "out" / "report.json").read_text())["protected"][0]
-    (box,) = (Box(*each) for each in row["regions_px"])
-    assert box.left < 524 < box.right
-    assert box.top < 115 < box.bottom
+    boxes = [Box(*each) for each in row["regions_px"]]
+    assert any(box.left < 524 < box.right and box.top < 115 < box.bottom for box in boxes)
     change = np.abs(load(folder.parent / "out" / "a.png").rgb.astype(int) - wide).max(2)
-    assert change[box.slices].max() == EPS
-    change[box.slices] = 0
-    assert change.max() == 0  # nothing outside the face
+    for box in boxes:
+        assert change[box.slices].max() == EPS
+        change[box.slices] = 0
+    assert change.max() == 0  # nothing outside the regions
     assert "id 9," in faces("verify", "out")[1]
 
 
-def test_regions_follow_the_face_and_a_close_up_is_taken_whole(portrait):
-    (here,) = face_regions(portrait)
-    shifted = np.roll(portrait, (64, 96), (0, 1))
-    (there,) = face_regions(shifted)
-    assert (there.left - here.left, there.top - here.top) == (96, 64)
+@pytest.mark.parametrize(("width", "left", "top"), [(512, 0, 0), (700, 60, 41), (900, 333, 75), (1200, 500, 200)])
+def test_a_region_is_among_those_tried_after_the_protection(portrait, width, left, top):
+    canvas = np.full((int(0.8 * width), width, 3), 128, np.uint8)
+    part = portrait[: canvas.shape[0] - top, : width - left]
+    canvas[top : top + part.shape[0], left : left + part.shape[1]] = part
+    noise = np.random.default_rng(0).integers(-EPS, EPS + 1, canvas.shape)
+    noisy = np.clip(canvas + noise, 0, 255).astype(np.uint8)
+    middle = (left + 224, top + 115)
+    boxes = face_regions(canvas)
+    (own,) = (box for box in boxes if box.left < middle[0] < box.right and box.top < middle[1] < box.bottom)
+    assert own in nearby_regions(noisy)
+
+
+def test_regions_do_not_overlap_and_a_close_up_is_taken_whole(portrait):
+    pair = np.concatenate([portrait, portrait], 1)
+    boxes = face_regions(pair)
+    assert 2 <= len(boxes) <= regions.MOST
+    cover = np.zeros(pair.shape[:2], int)
+    for box in boxes:
+        cover[box.slices] += 1
+    assert cover.max() == 1
     close = portrait[20:200, 130:310]
     assert face_regions(close) == [whole(close)]
-    assert face_regions(ramp(200, 200)) == []
+    assert face_regions(ramp(200, 200)) == nearby_regions(ramp(200, 200)) == []
 
 
 def test_without_the_detector_one_line_says_so(monkeypatch):
