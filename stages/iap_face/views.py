@@ -9,6 +9,7 @@ from torch import Tensor
 
 from gauntlet.metrics.disruption import Disruption, disruption
 from gauntlet.metrics.image_quality import Features, perceptual, psnr_db, ssim
+from gauntlet.models.iap_face import Protector
 from gauntlet.models.manipulators import Manipulator
 from gauntlet.shifts.distortions import SWEEP, distort_truly
 from stages.iap_face.baselines import READ_BY, Protectors
@@ -75,10 +76,7 @@ def measure(
             for view, pictures in _still(protected[method], distortions=distortions, warp=warp):
                 found.logits.setdefault(view, {})[method] = read(pictures)[:, None]
         for manipulator in manipulators.values():
-            for distortion in (NONE, *both):
-                _manipulate(
-                    found, x, protected, manipulator=manipulator, distortion=distortion, warp=warp, models=protectors
-                )
+            _manipulate(found, x, protected, manipulator=manipulator, both=both, warp=warp, models=protectors)
     return found
 
 
@@ -106,28 +104,32 @@ def _manipulate(
     protected: Mapping[str, Tensor],
     *,
     manipulator: Manipulator,
-    distortion: str,
+    both: Sequence[str],
     warp: Warp,
     models: Protectors,
 ) -> None:
     """Edit x and the protected pictures, distorted first; what the edits differ in, and the messages that are left."""
-    start = warp(x, distortion)
-    clean = edits(manipulator, start)
-    count, name = clean.shape[1], manipulator.name
-    starts = start[:, None].expand_as(clean).flatten(0, 1)
-    for method, x_p in protected.items():
-        made = edits(manipulator, warp(x_p, distortion))
-        rows = disruption(starts, clean.flatten(0, 1), made.flatten(0, 1))
-        found.disrupted[name, distortion, method] = Disruption(*(row.unflatten(0, (-1, count)) for row in rows))
-        if method not in READ_BY:
-            continue
-        read = models.decoder(method).decode
-        view = f"both:{distortion}+{name}" if distortion else f"manipulated:{name}"
-        found.logits.setdefault(view, {})[method] = read(made.flatten(0, 1)).unflatten(0, (-1, count))
-        if distortion:
-            plain = warp(edits(manipulator, x_p).flatten(0, 1), distortion)
-            back = f"both:{name}+{distortion}"
-            found.logits.setdefault(back, {})[method] = read(plain).unflatten(0, (-1, count))
+    name = manipulator.name
+    for distortion in (NONE, *both):
+        start = warp(x, distortion)
+        clean = edits(manipulator, start)
+        starts = start[:, None].expand_as(clean)
+        for method, x_p in protected.items():
+            made = edits(manipulator, warp(x_p, distortion))
+            rows = disruption(*(each.flatten(0, 1) for each in (starts, clean, made)))
+            found.disrupted[name, distortion, method] = Disruption(*(row.unflatten(0, made.shape[:2]) for row in rows))
+            if method in READ_BY:
+                read = partial(_read_edits, models.decoder(method))
+                view = f"both:{distortion}+{name}" if distortion else f"manipulated:{name}"
+                found.logits.setdefault(view, {})[method] = read(made)
+                for later in both if distortion == NONE else ():
+                    found.logits.setdefault(f"both:{name}+{later}", {})[method] = read(made, partial(warp, name=later))
+
+
+def _read_edits(model: Protector, made: Tensor, warp: Callable[[Tensor], Tensor] | None = None) -> Tensor:
+    """Return the logits of every edit, B x edits x L."""
+    pictures = made.flatten(0, 1)
+    return model.decode(warp(pictures) if warp else pictures).unflatten(0, made.shape[:2])
 
 
 def joined(parts: Sequence[Measured]) -> Measured:
