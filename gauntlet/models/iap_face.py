@@ -193,7 +193,7 @@ def _first_gain(shape: Shape) -> Tensor:
     octave = octaves(shape.band).flatten()
     kept = torch.where((octave >= octave.max() - 2) & (octave > 1), 1.0, 0.3)
     kept[octave == octave.max()] = 0.5
-    return (0.7 * kept / kept.square().mean().sqrt()).repeat(3, 1)
+    return (0.5 * kept / kept.square().mean().sqrt()).repeat(3, 1)
 
 
 def _first_pattern(shape: Shape) -> Tensor:

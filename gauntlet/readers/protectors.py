@@ -24,7 +24,7 @@ def read_protector(folder: Path, *, device: str = "cpu") -> Protector:
     Raises:
         DataError: A file is missing or broken, or the two do not fit.
     """
-    protector = Protector(_shape(Path(folder) / "config.json"))
+    protector = _built(Path(folder) / "config.json")
     path = Path(folder) / "model.safetensors"
     try:
         protector.load_state_dict(load_file(path))
@@ -34,19 +34,17 @@ def read_protector(folder: Path, *, device: str = "cpu") -> Protector:
         raise DataError(f"{path} must be a whole safetensors file; {error}; a partial copy?") from None
     except RuntimeError as error:
         reason = " ".join(str(error).split())[:200]
-        raise DataError(
-            f"{path} must hold the weights of its config.json; {reason}; of another model?"
-        ) from None
+        raise DataError(f"{path} must hold the weights of its config.json; {reason}; of another model?") from None
     return protector.requires_grad_(False).eval().to(device)
 
 
-def _shape(path: Path) -> Shape:
+def _built(path: Path) -> Protector:
     names = sorted(field.name for field in fields(Shape))
     try:
         shape = json.loads(path.read_text())["shape"]
         if not isinstance(shape, dict) or sorted(shape) != names:
             raise DataError(f"{path}: shape must say {', '.join(names)}; got {shape!r}; of another version?")
-        return Shape(**shape)
+        return Protector(Shape(**shape))
     except FileNotFoundError:
         raise DataError(f"{path} must exist; it does not; is {path.parent} the folder of a protector?") from None
     except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError, ArgumentError) as error:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from pydantic import Field, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveInt
 from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import functional
@@ -21,6 +21,7 @@ from gauntlet.readers.manipulators import FEATURES, read_face_features, read_man
 from gauntlet.readers.protectors import ABLATIONS
 from gauntlet.training.iap_face.curriculum import Balance
 from gauntlet.training.iap_face.loop import Setting, train_protector
+from gauntlet.training.iap_face.universal import begin_with, universal_pattern
 from gauntlet.training.iap_face.validation import validate
 from gauntlet.training.state import lend, start
 from stages import Out
@@ -38,10 +39,12 @@ class Recipe(StageParams):
 
     Attributes:
         epochs: In all.
+        universal_steps: Of the universal perturbation that the encoder begins with; 0 begins without one.
         setting: Of the loss: weights, distortions, curriculum.
     """
 
     epochs: PositiveInt
+    universal_steps: NonNegativeInt
     setting: Setting
 
 
@@ -156,6 +159,8 @@ def _train(method: str, *, params: Params, material: Material, inputs: dict[str,
     records = saved["records"] if saved else []
     if saved:
         state.load_state_dict(saved["state"])
+    elif recipe.universal_steps:
+        begin_with(protector, _universal(params, recipe, material=material, generator=generator))
     for record in train_protector(
         state,
         material.train,
@@ -170,6 +175,19 @@ def _train(method: str, *, params: Params, material: Material, inputs: dict[str,
         checkpoint.save({"state": state.state_dict(), "records": records})
         print(f"{method}: epoch {record['epoch']} of {recipe.epochs}, bits {record['bit_accuracy']:.3f}", flush=True)
     return Trained(_weights(protector), {"epochs": records, "val": _validated(protector, material)._asdict()})
+
+
+def _universal(params: Params, recipe: Recipe, *, material: Material, generator: torch.Generator) -> Tensor:
+    return universal_pattern(
+        material.manipulators,
+        material.train,
+        eps=params.shape.eps,
+        steps=recipe.universal_steps,
+        batch=params.batch,
+        half=params.half,
+        device=machine().device,
+        generator=generator,
+    )
 
 
 def _weights(protector: Protector) -> dict[str, Tensor]:
