@@ -1,4 +1,4 @@
-"""iap_face.train on toy faces and an editor without weights: the folders, the reader, the same bytes, a run taken up."""
+"""iap_face.train on toy faces and an editor without weights: folders, reader, the same bytes, a run taken up."""
 
 import hashlib
 import json
