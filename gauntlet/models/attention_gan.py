@@ -25,7 +25,7 @@ class AttentionGan(nn.Module):
         self.mask = nn.Conv2d(shape.width, contents + 1, shape.kernel, 1, half)
 
     def forward(self, x: Tensor, code: Tensor) -> Tensor:
-        """Map pixels on [-1, 1], B x 3 x H x W with H and W multiples of 4, and a code B x A to pixels on [-1, 1]."""
+        """Map pixels on [-1, 1], B x 3 x H x W (multiples of 2**downs), and a code B x A to pixels on [-1, 1]."""
         maps = self.main(tiled(x, code))
         masks = self.mask(maps).softmax(1)[:, :, None]
         pictures = torch.cat([x[:, None], self.content(maps).tanh().unflatten(1, (self.contents, 3))], 1)

@@ -15,9 +15,11 @@ class StarGanShape:
 
     Attributes:
         codes: Length of the code.
-        width: Channels at full size, doubled at each of the two reductions; 64 in the paper.
-        blocks: Residual blocks at a quarter of the size; 6 in the paper.
+        width: Channels at full size, doubled at each reduction; 64 in the paper.
+        blocks: Residual blocks at the least size; 6 in the paper.
         kernel: Side of the first and the last convolution, odd; 7 in the paper.
+        downs: Reductions by two; 2 in the paper. More of them put fewer, wider maps in the middle, where an edit can
+            be decided from the whole face.
         norm: A key of NORMS. The paper's instance normalisation takes away what a code adds to a whole map, so that
             the code comes in from the padded borders alone, which takes many epochs to learn; "batch" keeps it.
         residual: The last layer changes the picture; in the paper it draws it anew.
@@ -27,6 +29,7 @@ class StarGanShape:
     width: int = 64
     blocks: int = 6
     kernel: int = 7
+    downs: int = 2
     norm: str = "instance"
     residual: bool = False
 
@@ -64,11 +67,12 @@ def trunk(shape: StarGanShape) -> list[nn.Module]:
     width, norm = shape.width, shape.norm
     first = nn.Conv2d(3 + shape.codes, width, shape.kernel, 1, shape.kernel // 2, bias=False)
     layers: list[nn.Module] = [first, *_normed(width, norm)]
-    for inside in (width, 2 * width):
+    sizes = [width * 2**n for n in range(shape.downs)]
+    for inside in sizes:
         layers += [nn.Conv2d(inside, 2 * inside, 4, 2, 1, bias=False), *_normed(2 * inside, norm)]
-    layers += [Residual(4 * width, norm=norm) for _ in range(shape.blocks)]
-    for inside in (4 * width, 2 * width):
-        layers += [nn.ConvTranspose2d(inside, inside // 2, 4, 2, 1, bias=False), *_normed(inside // 2, norm)]
+    layers += [Residual(width * 2**shape.downs, norm=norm) for _ in range(shape.blocks)]
+    for outside in reversed(sizes):
+        layers += [nn.ConvTranspose2d(2 * outside, outside, 4, 2, 1, bias=False), *_normed(outside, norm)]
     return layers
 
 
@@ -99,7 +103,7 @@ class StarGan(nn.Module):
         self.main = nn.Sequential(*trunk(shape), last, nn.Tanh())
 
     def forward(self, x: Tensor, code: Tensor) -> Tensor:
-        """Map pixels on [-1, 1], B x 3 x H x W with H and W multiples of 4, and a code B x A to pixels on [-1, 1].
+        """Map pixels on [-1, 1], B x 3 x H x W (multiples of 2**downs), and a code B x A to pixels on [-1, 1].
 
         A residual may leave that range a little; `Editor` clips it.
         """
