@@ -58,10 +58,10 @@ def drawn(index: int, *, parts: dict[str, str], pairs: list[tuple[str, str]], sp
             pictures[f"{name}.png"] = _png(draw_face(edited, parts, size_px=params.size_px))
     described = {key: value for key, value in asdict(face).items() if key not in ("glasses", "beard")}
     described |= {"glasses_kind": face.glasses, "beard_kind": face.beard}
-    return _sample(split, index, pictures, face.attributes) | {"record": described}
+    return _sample(split, index, pictures=pictures, attributes=face.attributes) | {"record": described}
 
 
-def _sample(split: str, index: int, pictures: dict[str, bytes], attributes: tuple[bool, ...]) -> dict:
+def _sample(split: str, index: int, *, pictures: dict[str, bytes], attributes: tuple[bool, ...]) -> dict:
     record = {"key": f"{split}-{index:06d}", "split": split, "pairs": len(pictures) > 1}
     record |= dict(zip(ATTRIBUTES, map(bool, attributes), strict=True))
     return {"pictures": pictures, "labels": record, "record": {}}
@@ -72,7 +72,7 @@ def _celeba(folder: Path, split: str, params: Params) -> Iterator[dict]:
 
     faces = read_celeba(folder, split, size_px=params.size_px, count=params.faces[split])
     for index, (x, attributes) in enumerate(zip(faces.x, faces.attributes.tolist(), strict=True)):
-        sample = _sample(split, index, {"png": _png(x.permute(1, 2, 0).numpy())}, tuple(attributes))
+        sample = _sample(split, index, pictures={"png": _png(x.permute(1, 2, 0).numpy())}, attributes=tuple(attributes))
         yield sample | {"record": {"source": faces.keys[index]}}
 
 
