@@ -39,7 +39,7 @@ class PoolSettings:
     """
 
     lr: float = 1e-4
-    epochs: Mapping[int, int] = field(default_factory=lambda: {1: 20})
+    epochs: Mapping[int, int] = field(default_factory=lambda: {1: 8, 4: 4})
     batch: int = 32
     weight_decay: float = 0.01
     blend: str = "normalised"
