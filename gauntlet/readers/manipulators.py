@@ -58,7 +58,8 @@ def read_manipulators(folder: Path, *, device: str = "cpu") -> dict[str, Manipul
     """Read all manipulators of a folder, by name, frozen and in eval mode; the attribute network is left out.
 
     A subfolder is one that `iap_face.manipulators` wrote, or holds a published checkpoint: StarGAN's `<n>-G.ckpt` and
-    `<n>-D.ckpt`, or AttGAN-PyTorch's `setting.txt` and `weights.<n>.pth`; the highest n is read.
+    `<n>-D.ckpt`, or AttGAN-PyTorch's `weights.<n>.pth`; the highest n is read. attributes.json beside them names the
+    labels where they are not the usual ones.
 
     Raises:
         DataError: No manipulator, or one that is incomplete.
@@ -67,6 +68,22 @@ def read_manipulators(folder: Path, *, device: str = "cpu") -> dict[str, Manipul
     if not folders:
         raise DataError(f"{folder} must hold a folder a manipulator; it holds none; is their training finished?")
     return {path.name: read_manipulator(path, device=device) for path in folders}
+
+
+def published_files(folder: Path) -> list[Path]:
+    """Return the files of the published checkpoint in a folder, the latest alone.
+
+    Raises:
+        DataError: There is none.
+    """
+    generators, weights = _numbered(folder, "*-G.ckpt"), _numbered(folder, "weights.*.pth")
+    if not generators and not weights:
+        raise DataError(
+            f"{folder} must hold <n>-G.ckpt and <n>-D.ckpt, or weights.<n>.pth; it has neither; not unpacked?"
+        )
+    names = folder / "attributes.json"
+    found = [generators[-1], _critic_of(generators[-1])] if generators else [weights[-1]]
+    return found + [names] * names.exists()
 
 
 def read_manipulator(folder: Path, *, device: str = "cpu") -> Manipulator:
@@ -131,8 +148,12 @@ def _digits(name: str) -> list[str]:
     return "".join(c if c.isdigit() else " " for c in name).split()
 
 
+def _critic_of(path: Path) -> Path:
+    return path.with_name(path.name.replace("-G.ckpt", "-D.ckpt"))
+
+
 def _published_stargan(path: Path, *, device: str) -> Manipulator:
-    critic = path.with_name(path.name.replace("-G.ckpt", "-D.ckpt"))
+    critic = _critic_of(path)
     weights, told = read_weights(path), read_weights(critic)
     first, kernel = _shape(weights, "main.0.weight", path), _shape(told, "conv2.weight", critic)
     blocks = len({name.split(".")[1] for name in weights if name.split(".")[2] == "main"})

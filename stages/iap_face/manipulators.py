@@ -3,6 +3,7 @@
 The attribute network serves the feature-level correlation and the perceptual distance; no editor depends on it.
 """
 
+import shutil
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -15,7 +16,8 @@ from gauntlet.errors import ArgumentError
 from gauntlet.models.critics import StarGanCritic
 from gauntlet.models.manipulators import Editor, edited_labels
 from gauntlet.readers.faces import read_faces
-from gauntlet.readers.manipulators import FEATURES, GENERATORS, build
+from gauntlet.readers.folders import named_folder
+from gauntlet.readers.manipulators import FEATURES, GENERATORS, build, published_files, read_manipulator
 from gauntlet.training.manipulators import CriticTurns, FaceRows, Weights, face_rows, train_editor, train_features
 from stages import Out
 from stages import Params as StageParams
@@ -50,6 +52,7 @@ class Params(Schedule):
         critic: Null where no loss needs one.
         half: Compute the generator in bfloat16.
         measured: Faces of val that are measured after each epoch.
+        published: Name in folders.json of a published StarGAN or AttGAN, taken as it is; null to train one.
     """
 
     network: dict[str, bool | NonNegativeInt | str]
@@ -57,6 +60,7 @@ class Params(Schedule):
     critic: Critic | None
     half: bool
     measured: PositiveInt
+    published: str | None
 
     def losses(self) -> Weights:
         """Return the weights of the losses.
@@ -71,10 +75,13 @@ class Params(Schedule):
             raise ArgumentError(f"weights must name each of {known}; {str(error).rpartition(') ')[2]}") from None
 
 
-def run(params: Params, *, manipulator: str, faces: Path, model: Out) -> None:
-    """Write a model folder."""
+def run(params: Params, *, manipulator: str, faces: Path, folders: Path, model: Out) -> None:
+    """Write a model folder, or copy a published one."""
     if manipulator not in GENERATORS:
         raise ArgumentError(f"the manipulator must be one of {', '.join(GENERATORS)}; got {manipulator!r}; misspelt?")
+    if params.published is not None:
+        _copy(named_folder(folders, params.published), model)
+        return
     train, val = _rows(faces, "train"), _rows(faces, "val", count=params.measured)
     checkpoint = Checkpoint(f"iap_face-manipulators@{manipulator}", params=params, inputs={"faces": faces})
     network = seeded(lambda: build(manipulator, train.names, settings=params.network), params.seed)
@@ -98,6 +105,14 @@ def run(params: Params, *, manipulator: str, faces: Path, model: Out) -> None:
         history=history,
     )
     checkpoint.clear()
+
+
+def _copy(published: Path, model: Path) -> None:
+    files = published_files(published)
+    model.mkdir(parents=True)
+    for path in files:
+        shutil.copyfile(path, model / path.name)
+    read_manipulator(model)
 
 
 def _rows(faces: Path, split: str, *, count: int | None = None) -> FaceRows:

@@ -6,7 +6,9 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from gauntlet.errors import ArgumentError
+from gauntlet.errors import ArgumentError, DataError
+from gauntlet.models.critics import StarGanCritic
+from gauntlet.models.stargan import StarGan, StarGanShape
 from gauntlet.readers.faces import Faces
 from gauntlet.readers.manipulators import FEATURES, read_face_features, read_manipulators
 from gauntlet.training.manipulators import face_rows
@@ -27,6 +29,7 @@ PARAMS = {
     "critic": None,
     "half": True,
     "measured": 2,
+    "published": None,
 }
 CRITIC = {"width": 2, "layers": 2, "lr": 0.001, "turns": 1}
 
@@ -51,8 +54,10 @@ def toy_faces(tmp_path, monkeypatch):
 
 
 def train(folder, name, **changes):
-    run(Params(**PARAMS | changes), manipulator=name, faces=folder / "faces", model=folder / "models" / name)
-    return folder / "models" / name
+    model = folder / "models" / name
+    inputs = {"faces": folder / "faces", "folders": folder / "folders.json"}
+    run(Params(**PARAMS | changes), manipulator=name, model=model, **inputs)
+    return model
 
 
 def test_every_variant_is_read_back(toy_faces):
@@ -100,6 +105,18 @@ def test_faces_without_truth_need_a_critic(toy_faces, monkeypatch):
     weights = NONE | {"adversarial": 1.0, "labels": 1.0, "reconstruction": 10.0}
     folder = train(toy_faces, "stargan", weights=weights, critic=CRITIC)
     assert list(json.loads((folder / "history.json").read_text())[0]) == ["epoch", "loss"]
+
+
+def test_a_published_one_is_taken_as_it_is(toy_faces):
+    (toy_faces / "theirs").mkdir()
+    (toy_faces / "folders.json").write_text(json.dumps({"theirs": {"path": str(toy_faces / "theirs")}}))
+    with pytest.raises(DataError, match=r"must hold <n>-G.ckpt"):
+        train(toy_faces, "stargan", published="theirs")
+    torch.save(StarGan(StarGanShape(5, width=2, blocks=1)).state_dict(), toy_faces / "theirs" / "7-G.ckpt")
+    torch.save(StarGanCritic(5, size_px=16, width=2, layers=2).state_dict(), toy_faces / "theirs" / "7-D.ckpt")
+    folder = train(toy_faces, "stargan", published="theirs")
+    assert sorted(path.name for path in folder.iterdir()) == ["7-D.ckpt", "7-G.ckpt"]
+    assert read_manipulators(folder.parent)["stargan"].attributes[3] == "Male"
 
 
 def test_the_distance_of_no_edit_is_that_of_the_picture():
