@@ -25,7 +25,7 @@ class Setting:
         image: lambda_i, of fidelity.
         message: lambda_m, of the bits; 0 is a plain disruption.
         disruption: lambda_d; 0 is a plain watermark, and no editor is run.
-        region: Of the shortfall of the masked L2, within the disruption; 0 leaves IAP's correlation alone.
+        region: Of the logarithmic shortfall of the masked L2, within the disruption; 0 leaves IAP's correlation alone.
         wanted: Masked L2 on [-1, 1] at which the shortfall ends; 0.05 counts as disrupted.
         distortions: Lowest and highest strength by distortion.
         curriculum: What is asked for when.
@@ -167,12 +167,12 @@ def _turn(
         with torch.no_grad():
             truth = manipulator.edit(clean, attribute).float()
         got = manipulator.edit(protected, attribute).float()
-        each = feature_correlation(phi, got, truth)
+        each = feature_correlation(phi, got, truth).mean()
         if setting.region:
             each = each + setting.region * shortfall(got, truth, clean, wanted=setting.wanted)
         rows = disruption(clean, truth, got.detach())
         balance.add(name, float(rows.disrupted.sum() / rows.changed.sum().clamp_min(1)))
-        losses.append(each.mean() * balance.weight(name))
+        losses.append(each * balance.weight(name))
         edited.append(got)
     # The loss is a mean over faces and editors, each part as long as the others but for one face.
     return Turn(torch.cat(edited), torch.stack(losses).mean())

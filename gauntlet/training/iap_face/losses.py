@@ -46,7 +46,10 @@ def message_loss(views: Sequence[Tensor], message: Tensor) -> Tensor:
 
 
 def shortfall(edited_protected: Tensor, edited: Tensor, x: Tensor, *, wanted: float, changed: float = 0.5) -> Tensor:
-    """Return how far the masked L2 of each edit falls short of what is wanted, as a share: [B] in [0, 1].
+    """Return log(wanted / m), at least 0, where m is the mean over faces of the masked L2, each counted up to `wanted`.
+
+    The logarithm is of the mean, not the mean of logarithms: a change of sign of the perturbation disrupts as much, so
+    faces that hardly give way pull in directions that cancel, and would drown those that do.
 
     Args:
         edited_protected: G(x_p), [B, 3, H, W] in [0, 1].
@@ -63,5 +66,4 @@ def shortfall(edited_protected: Tensor, edited: Tensor, x: Tensor, *, wanted: fl
     region = torch.where(region.flatten(1).any(1)[:, None, None, None], region, 1.0)
     squares = (2 * (edited_protected - edited)).square() * region
     masked = squares.flatten(1).sum(1) / (x.shape[1] * region.flatten(1).sum(1))
-    # The root: its slope does not vanish where nothing is disrupted yet.
-    return (1 - (masked + 1e-8).sqrt() / wanted**0.5).clamp_min(0)
+    return torch.log(wanted / masked.clamp(1e-6, wanted).mean())

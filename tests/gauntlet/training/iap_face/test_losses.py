@@ -59,13 +59,20 @@ def test_the_shortfall_counts_the_edited_region_alone():
     edited[..., :2, :] = 0.5
     protected = edited.clone()
     protected[..., 2:, :] = 1  # outside of the edit: not counted
-    assert shortfall(protected, edited, x, wanted=0.1).item() == pytest.approx(1, abs=1e-3)
+    assert shortfall(protected, edited, x, wanted=0.1).item() == pytest.approx(math.log(1e5), rel=1e-3)
     protected[..., :2, :] += 0.05  # 0.01 of the 0.04 wanted, on [-1, 1]
-    assert shortfall(protected, edited, x, wanted=0.04).item() == pytest.approx(0.5, abs=1e-4)
+    assert shortfall(protected, edited, x, wanted=0.04).item() == pytest.approx(math.log(4), abs=1e-3)
     protected[..., :2, :] += 0.5
-    assert shortfall(protected, edited, x, wanted=0.04).item() == 0
+    assert shortfall(protected, edited, x, wanted=0.04).item() == pytest.approx(0, abs=1e-6)
 
 
 def test_an_edit_that_changes_nothing_counts_over_the_whole_picture():
     x = torch.zeros(1, 3, 4, 4)
-    assert shortfall(x + 0.1, x, x, wanted=0.04).item() == pytest.approx(0, abs=1e-4)
+    assert shortfall(x + 0.1, x, x, wanted=0.04).item() == pytest.approx(0, abs=1e-3)
+
+
+def test_a_face_that_gives_way_is_not_drowned_by_one_that_does_not():
+    x = torch.zeros(2, 3, 4, 4)
+    protected = torch.stack([torch.full((3, 4, 4), 0.001), torch.full((3, 4, 4), 0.05)]).requires_grad_()
+    shortfall(protected, x, x, wanted=1.0).backward()
+    assert protected.grad[1].abs().mean() > 20 * protected.grad[0].abs().mean()
