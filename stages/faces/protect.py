@@ -102,7 +102,10 @@ def _protect(picture: Picture, path: Path, *, marker: Marker, id: int, how: How)
     reading = marker.read(written.rgb, found, claimed=id)
     before, after = (torch.from_numpy(rgb)[None].float() / 255 for rgb in (picture.rgb, written.rgb))
     if not reading.found:
-        print(f"faces protect: {path}: its message does not come back; too small, or JPEG too strong?", file=sys.stderr)
+        print(
+            f"faces protect: {picture.path}: its message does not come back; too small, or JPEG too strong?",
+            file=sys.stderr,
+        )
     return {
         "regions_px": [list(box) for box in boxes],
         "largest_change": round((after - before).abs().max().item(), 4),
