@@ -15,21 +15,27 @@ import torch
 import yaml
 
 from gauntlet.metrics.imagenet_e import SETTINGS
+from gauntlet.readers.objects import CutOut
 from gauntlet.readers.speech_corpora import Recording
 from gauntlet.shifts.waveforms import SEVERITIES, WAVEFORM_C, draw_amounts
 from gauntlet.suites import SUITES, Plan
 from gauntlet.suites.transfer import transfers
 from stages.ares_bench.attack import _rows
 from stages.fairberts.build import COLUMNS as FAIR_COLUMNS
+from stages.iap_face import build as faces_build
 from stages.s_eval import layout, tables
 from stages.s_eval.tables import prompt_id
+from stages.safe_clip.layout import write_corpus
+from stages.safe_clip.pictures import Picture
 from stages.speech import clips as speech_clips
 from stages.speech import corrupt
 from stages.speech.shards import Shards, write_table
 from stages.transaudio import clips as attacked_clips
-from tests.fixtures.classification import write_images
+from tests.fixtures.classification import png, write_images
 from tests.fixtures.coco import write_coco_o, write_scenes
-from tests.fixtures.objects import write_backgrounds, write_objects
+from tests.fixtures.drawn_faces import write_parts
+from tests.fixtures.objects import cut_out, write_backgrounds, write_objects
+from tests.fixtures.safe_clip import write_set
 from tests.fixtures.speech_sources import tone
 
 CARDS = Path(__file__).parents[1] / "data" / "cards"
@@ -130,6 +136,27 @@ def write_s_eval(folder: Path) -> None:
     layout.write_index(folder, rows, [])
 
 
+def write_few_shot(folder: Path) -> None:
+    """Write one few-shot set."""
+    write_set(folder / "photos", seed=0)
+
+
+def write_captioned(folder: Path) -> None:
+    """Write one captioned picture, as the stage writes it."""
+    pixels = np.zeros((16, 16, 3), np.uint8)
+    owl = CutOut("owl-1", "owl", "bird", "flat", "openmoji", "CC-BY-SA-4.0", "train", "train", cut_out(0, style="flat"))
+    shown = Picture(pixels, png(pixels), np.ones((16, 16), bool), [owl], "green")
+    write_corpus(folder, [(shown, "a drawing of an owl.")])
+
+
+def write_faces(folder: Path) -> None:
+    """Write a face a split, as the stage writes them."""
+    params = faces_build.Params(seed=0, size_px=32, faces={"train": 1, "val": 1, "test": 1}, celeba=None, samples=1)
+    folder.parent.mkdir(parents=True)
+    parts = write_parts(folder.parent / "faces.tar")
+    faces_build.run(params, parts=parts, folders=folder.parent / "folders.json", faces=folder)
+
+
 PLACES = {
     "ares_bench": "attacked/ares_bench",
     "digits": "raw/digits.tar",
@@ -143,11 +170,14 @@ WRITERS = {
     "coco_o": write_coco_o,
     "digits": write_digits,
     "fairberts": write_fairberts,
+    "iap_face": write_faces,
     "imagenet_e": partial(write_images, split="background_complex"),
     "objects": write_objects,
     "objects128": partial(write_images, split="test"),
     "objects32": partial(write_images, split="test"),
     "s_eval": write_s_eval,
+    "safe_clip": write_few_shot,
+    "safe_clip_corpus": write_captioned,
     "scenes": write_scenes,
     "speech": write_speech,
     "speech_c": write_speech_c,
@@ -293,3 +323,21 @@ def test_the_card_of_prompts(loaded):
     text = (CARDS / "s_eval.md").read_text()
     for table in (tables.PROMPTS, tables.ATTACKS, tables.BENIGNS, tables.WRAPPERS, tables.EXCLUDED, layout.INDEX):
         assert table.file in text
+
+
+@pytest.mark.parametrize("loaded", ["safe_clip"], indirect=True)
+def test_the_card_of_few_shot_sets(loaded):
+    labels = loaded["photos"].train.labels[loaded["shots"].train]
+    assert np.bincount(labels).tolist() == [4] * len(loaded["photos"].class_names)
+
+
+@pytest.mark.parametrize("loaded", ["safe_clip_corpus"], indirect=True)
+def test_the_card_of_captions(loaded):
+    assert loaded["picture"].shape == (3, 16, 16)
+    assert loaded["caption"] == "a drawing of an owl."
+
+
+@pytest.mark.parametrize("loaded", ["iap_face"], indirect=True)
+def test_the_card_of_faces(loaded):
+    assert loaded["picture"].shape == loaded["edited"].shape == (3, 32, 32)
+    assert not torch.equal(loaded["picture"], loaded["edited"])
