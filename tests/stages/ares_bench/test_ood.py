@@ -215,7 +215,9 @@ FOLDERS = [
 ]
 
 
-@pytest.mark.parametrize(("name", "change", "text"), FOLDERS, ids=lambda value: value[:40] if isinstance(value, str) else None)
+@pytest.mark.parametrize(
+    ("name", "change", "text"), FOLDERS, ids=lambda value: value[:40] if isinstance(value, str) else None
+)
 def test_a_bad_folder_is_one_line(spoil, name, change, text):
     spoil(name, change, text=text, **({} if change else {"folder": "none"}))
 
