@@ -92,7 +92,7 @@ def test_fewer_shots_take_their_rows_of_the_largest_draw(places):
 
 def test_a_class_of_too_few_pictures_repeats_them_only_if_asked(places, tmp_path):
     write_set(places["sets"] / "squares", seed=0, counts=COUNTS | {"train": 1})
-    with pytest.raises(DataError, match=r"squares, train: .*2 pictures for 2 shots; 'red' has 1"):
+    with pytest.raises(DataError, match=r"squares, train: .*at least 2 pictures; 'red' has 1"):
         train(places, tmp_path / "refused")
     assert not list((tmp_path / "refused").iterdir())
     draw = stage.Draw(read_set(places["sets"], "squares"), 0)
