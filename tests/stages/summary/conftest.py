@@ -38,3 +38,10 @@ def on_a_desk(browser: Browser, file: Path) -> Iterator[Page]:
     yield page
     assert said == []
     assert [url for url in asked if not url.startswith("data:")] == [file.as_uri()]
+
+
+@pytest.fixture(scope="module")
+def page(browser: Browser, report: Path) -> Iterator[Page]:
+    """A module's `report`, open on a desk; it must have said nothing and asked for nothing by the end."""
+    with on_a_desk(browser, report) as page:
+        yield page

@@ -1,14 +1,12 @@
 """The report in a real browser: it opens from disk, decodes its pictures, moves its charts and stays silent."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page
 
 from tests.fixtures.scores import write_results
-from tests.stages.summary.conftest import on_a_desk
 from tests.stages.summary.test_report import HOSTILE, make
 
 
@@ -21,13 +19,6 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     gallery["rows"][0]["caption"] = gallery["rows"][0]["images"][0]["label"] = HOSTILE
     file.write_text(json.dumps(gallery))
     return make(data, data / "report")
-
-
-@pytest.fixture(scope="module")
-def page(browser: Browser, report: Path) -> Iterator[Page]:
-    """The page as it stands on a desk; it must have said nothing and asked for nothing by the end."""
-    with on_a_desk(browser, report) as page:
-        yield page
 
 
 def signal(page: Page, chart: str, name: str) -> object:

@@ -1,14 +1,12 @@
 """S-Eval and fairBERTs in a real browser, with answers that do whatever text can: nothing of it comes to life."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page
 
 from tests.fixtures.language_scores import FAIR_SETTINGS, VICTIMS, write_answers, write_language_results
-from tests.stages.summary.conftest import on_a_desk
 from tests.stages.summary.test_report import Reader, make
 
 RESPONSE = (
@@ -38,13 +36,6 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     score["results"]["model"] |= {"quantisation": RESPONSE, "parameters": RESPONSE}
     file.write_text(json.dumps(score))
     return make(data, data / "report", rows=12)
-
-
-@pytest.fixture(scope="module")
-def page(browser: Browser, report: Path) -> Iterator[Page]:
-    """The page as it stands on a desk; it must have said nothing and asked for nothing by the end."""
-    with on_a_desk(browser, report) as page:
-        yield page
 
 
 def test_every_chart_is_drawn(page: Page):

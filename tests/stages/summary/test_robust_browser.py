@@ -1,13 +1,11 @@
 """The charts of FGSM-LAW and ARES-Bench in a real browser: they answer the pointer, move and stay silent."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page
 
 from tests.fixtures.robust_scores import ROBUST, write_robust_results
-from tests.stages.summary.conftest import on_a_desk
 from tests.stages.summary.test_report import make
 
 CURVE, TRANSFER = "chart-ares_bench-curve-linf-objects32", "chart-ares_bench-transfer-objects32"
@@ -20,13 +18,6 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("built", "attacked"):
         (data / name).mkdir()
     return make(data, data / "report")
-
-
-@pytest.fixture(scope="module")
-def page(browser: Browser, report: Path) -> Iterator[Page]:
-    """The page as it stands on a desk; it must have said nothing and asked for nothing by the end."""
-    with on_a_desk(browser, report) as page:
-        yield page
 
 
 def point_at(page: Page, chart: Locator) -> tuple[float, float]:

@@ -1,13 +1,11 @@
 """The speech of the report in a real browser: every clip decodes from the page itself and answers the pointer."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page
 
 from tests.fixtures.speech_scores import write_speech_results
-from tests.stages.summary.conftest import on_a_desk
 from tests.stages.summary.test_report import make
 
 
@@ -15,13 +13,6 @@ from tests.stages.summary.test_report import make
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     data = write_speech_results(tmp_path_factory.mktemp("data"))
     return make(data, data / "report")
-
-
-@pytest.fixture(scope="module")
-def page(browser: Browser, report: Path) -> Iterator[Page]:
-    """The page as it stands on a desk; it must have said nothing and asked for nothing by the end."""
-    with on_a_desk(browser, report) as page:
-        yield page
 
 
 def test_every_chart_is_drawn(page: Page):

@@ -1,15 +1,13 @@
 """SAFE and IAP in a real browser: every figure and gallery is drawn, and what names hold is text."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Page
 
 from tests.fixtures.iap_scores import write_iap_results
 from tests.fixtures.safe_clip_scores import SETS, write_safe_clip_results
-from tests.stages.summary.conftest import on_a_desk
 from tests.stages.summary.test_report import HOSTILE, make
 
 FIGURES = (4 + len(SETS) + 2) + (6 + 2)
@@ -27,13 +25,6 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     score["results"]["source"] = HOSTILE
     file.write_text(json.dumps(score))
     return make(data, data / "report", rows=12)
-
-
-@pytest.fixture(scope="module")
-def page(browser: Browser, report: Path) -> Iterator[Page]:
-    """The page as it stands on a desk; it must have said nothing and asked for nothing by the end."""
-    with on_a_desk(browser, report) as page:
-        yield page
 
 
 def test_every_chart_is_drawn(page: Page):
