@@ -103,7 +103,7 @@ def caption(things: Sequence[tuple[str, str]], *, style: str, background: str, g
     said = []
     for name, coarse in ((name, KINDS.get(coarse, coarse)) for name, coarse in things):
         manner = generator.random()
-        if name == coarse or manner < 0.5:
+        if name == coarse or manner < 0.6:
             said.append(article(name))
         else:
             said.append(article(coarse) if manner < 0.7 else f"{article(name)}, a kind of {coarse},")

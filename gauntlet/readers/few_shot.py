@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
@@ -47,10 +48,11 @@ class Shots(NamedTuple):
 
 
 class Corpus(NamedTuple):
-    """Pictures (uint8 N x 3 x H x W) and one caption each."""
+    """Pictures (uint8 N x 3 x H x W), one caption each, and the manifest's columns."""
 
     x: Tensor
     captions: list[str]
+    facts: pd.DataFrame
 
 
 def evaluation(size_px: int) -> CentreCrop:
@@ -145,4 +147,4 @@ def read_corpus(folder: Path) -> Corpus:
     if len(sizes := {picture.shape for picture in pictures.values()}) != 1:
         raise DataError(f"{folder} must hold pictures of one size; got {sorted(sizes)[:3]}; two builds mixed?")
     stacked = np.stack([pictures[key] for key in manifest["key"]])
-    return Corpus(torch.from_numpy(stacked.transpose(0, 3, 1, 2).copy()), manifest["caption"].tolist())
+    return Corpus(torch.from_numpy(stacked.transpose(0, 3, 1, 2).copy()), manifest["caption"].tolist(), manifest)

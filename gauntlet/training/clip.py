@@ -1,11 +1,13 @@
 """Contrastive pre-training of a CLIP on pictures and captions."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
+from torch.optim.lr_scheduler import OneCycleLR
 
 from gauntlet.errors import ArgumentError
 from gauntlet.models.clip import MEAN, STD, encode_tokens
@@ -14,6 +16,18 @@ from gauntlet.training.state import TrainingState, finite
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 GREATEST_SCALE = math.log(100)
 """The logit scale's logarithm stays under it, as in the paper."""
+
+
+class Concept(NamedTuple):
+    """One thing that is known of every picture, and how it is said: the whole vocabulary is each picture's negatives.
+
+    Attributes:
+        tokens: int64, templates x K x T: K words in each of the templates.
+        of: int64, N: which of the K words is right for each picture.
+    """
+
+    tokens: Tensor
+    of: Tensor
 
 
 def contrastive_loss(image_features: Tensor, text_features: Tensor, *, logit_scale: Tensor, same: Tensor) -> Tensor:
@@ -70,6 +84,44 @@ def vary(x: Tensor, *, side_px: int, least: float, light: float, generator: torc
     return ((x - mean) * contrast + mean * brightness).clamp(0, 1).contiguous(memory_format=torch.channels_last)
 
 
+def start_clip(
+    model: nn.Module,
+    *,
+    lr: float,
+    attention_lr: float,
+    weight_decay: float,
+    batches: int,
+    epochs: int,
+    generator: torch.Generator,
+) -> TrainingState:
+    """Begin a run with AdamW and a one-cycle schedule, the pooling's queries and keys at a rate of their own.
+
+    Args:
+        model: As `open_clip.CLIP`, on its device.
+        lr: Peak learning rate.
+        attention_lr: Of the projections to queries and keys. At the towers' rate they settle within some hundred steps:
+            each head then looks at one place, and nothing later moves it.
+        weight_decay: On all weights but biases and norms.
+        batches: Batches an epoch.
+        epochs: Epochs in all; zero starts a run that is already over.
+        generator: On the CPU; orders and augments the data.
+    """
+    attention = [p for name, p in model.named_parameters() if "attnpool.q_proj" in name or "attnpool.k_proj" in name]
+    slow = set(attention)
+    rest = [p for p in model.parameters() if p.requires_grad and p not in slow]
+    groups = [
+        {"params": [p for p in rest if p.ndim > 1], "weight_decay": weight_decay},
+        {"params": [p for p in rest if p.ndim <= 1], "weight_decay": 0.0},
+        {"params": attention, "weight_decay": weight_decay},
+    ]
+    rates = [lr, lr, attention_lr]
+    if not attention:
+        groups, rates = groups[:2], rates[:2]
+    optimizer = torch.optim.AdamW(groups, lr=lr, fused=True)
+    scheduler = OneCycleLR(optimizer, rates, total_steps=max(2, batches * epochs + 1), pct_start=0.15)
+    return TrainingState(model, optimizer, scheduler, generator)
+
+
 def train_clip(
     state: TrainingState,
     x: Tensor,
@@ -83,9 +135,13 @@ def train_clip(
     least: float = 0.6,
     light: float = 0.3,
     precision: str = "float32",
+    concepts: Sequence[Concept] = (),
     device: str = "cpu",
 ) -> Iterator[dict]:
     """Train both towers until `epochs` epochs are done.
+
+    To the loss over captions comes, for each concept, the cross-entropy of the picture against all its words, in a
+    template that is drawn anew each step.
 
     Args:
         state: A run, fresh or resumed, whose model is an `open_clip.CLIP` or like one.
@@ -99,6 +155,7 @@ def train_clip(
         least: As for `vary`.
         light: As for `vary`.
         precision: A key of PRECISIONS, of the image tower's passes; weights and all else stay float32.
+        concepts: What else is known of the pictures.
         device: Where the model is.
 
     Yields:
@@ -106,7 +163,10 @@ def train_clip(
         likeliest caption in the batch is theirs.
 
     Raises:
-        ArgumentError: Too few pairs for a batch, an unknown precision, a bad side, or a loss that is no longer finite.
+        ArgumentError: Too few pairs for a batch, an unknown precision, a bad side, a concept of other pictures, or a
+            loss that is no longer finite.
+
+    Source: Radford et al., ICML 2021, section 2, whose batch of 32,768 holds every name; `concepts` stand in for it.
     """
     if precision not in PRECISIONS:
         raise ArgumentError(f"precision must be one of {', '.join(PRECISIONS)}; got {precision!r}")
@@ -114,6 +174,8 @@ def train_clip(
         raise ArgumentError(
             f"batch must lie in 2..pairs and each picture have a caption; got {batch}, {len(x)} pictures"
         )
+    if wrong := [len(concept.of) for concept in concepts if len(concept.of) != len(x)]:
+        raise ArgumentError(f"a concept must tell of each of the {len(x)} pictures; got one of {wrong[0]}")
     if small_epochs and not 1 <= small_px <= side_px:
         raise ArgumentError(f"small_px must lie in 1..{side_px} for the small epochs; got {small_px}")
     model = state.model
@@ -127,12 +189,17 @@ def train_clip(
             pictures = x[chosen].to(device).float() / 255
             pictures = vary(pictures, side_px=side, least=least, light=light, generator=state.generator)
             captions, of = tokens[chosen].to(device).unique(dim=0, return_inverse=True)
+            vocabularies = [_drawn(concept, state.generator).to(device) for concept in concepts]
             with torch.autocast(torch.device(device).type, PRECISIONS[precision], enabled=precision != "float32"):
                 image_features = model.visual((pictures - mean) / std)
             image_features = functional.normalize(image_features.float(), dim=-1)
-            text_features = functional.normalize(encode_tokens(model, captions), dim=-1)[of]
-            same = of[:, None] == of
-            loss = contrastive_loss(image_features, text_features, logit_scale=model.logit_scale.exp(), same=same)
+            said = functional.normalize(encode_tokens(model, torch.cat([captions, *vocabularies])), dim=-1)
+            said, *words = said.split([len(captions), *map(len, vocabularies)])
+            text_features, same, scale = said[of], of[:, None] == of, model.logit_scale.exp()
+            loss = contrastive_loss(image_features, text_features, logit_scale=scale, same=same)
+            for concept, features in zip(concepts, words, strict=True):
+                right = concept.of[chosen].to(device)
+                loss = loss + functional.cross_entropy(scale * image_features @ features.T, right)
             state.optimizer.zero_grad(set_to_none=True)
             loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -145,3 +212,7 @@ def train_clip(
         state.epoch += 1
         loss, matched = (sum(values) / len(records) for values in zip(*records, strict=True))
         yield {"epoch": state.epoch, "loss": loss, "matched": matched}
+
+
+def _drawn(concept: Concept, generator: torch.Generator) -> Tensor:
+    return concept.tokens[int(torch.randint(len(concept.tokens), (), generator=generator))]

@@ -52,7 +52,7 @@ def write_corpus(folder: Path, made: list[tuple[Picture, str]]) -> None:
     write_gallery(
         folder / "samples",
         title="Corpus of the small CLIP",
-        note="Drawn and rendered things over wallpapers, with the caption that goes with each.",
+        note="Drawn, rendered and photographed things over wallpapers, with the caption that goes with each.",
         rows=[(said, {"image": shown.pixels}) for _, shown, said in rows[:24]],
     )
 

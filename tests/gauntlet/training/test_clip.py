@@ -8,7 +8,8 @@ from torch import nn
 from torch.nn import functional
 
 from gauntlet.errors import ArgumentError
-from gauntlet.training.clip import contrastive_loss, train_clip, vary
+from gauntlet.models.clip import MEAN, STD, encode_tokens
+from gauntlet.training.clip import Concept, contrastive_loss, start_clip, train_clip, vary
 from gauntlet.training.state import start
 
 
@@ -120,6 +121,41 @@ def test_three_colours_are_learnt(precision):
     assert records[-1]["matched"] == 1.0
     assert records[-1]["loss"] < 0.7 * records[0]["loss"]
     assert model.logit_scale <= math.log(100)
+
+
+def test_a_concept_teaches_what_captions_leave_out():
+    """All captions are alike, which is no signal at all; the concept tells the colours apart, in either template."""
+    x, tokens = world()
+    colours = torch.arange(48) % 3
+    words = torch.tensor([[[2, 3, 7, 0], [2, 4, 7, 0], [2, 5, 7, 0]], [[6, 3, 7, 0], [6, 4, 7, 0], [6, 5, 7, 0]]])
+    alike = torch.tensor([2, 2, 7, 0]).repeat(48, 1)
+    pictures = (x[:3].float() / 255 - torch.tensor(MEAN)[:, None, None]) / torch.tensor(STD)[:, None, None]
+
+    def answers(**settings):
+        model, _ = trained(12, x=x, tokens=alike, **settings)
+        return [(model.visual(pictures) @ encode_tokens(model, each).T).argmax(1).tolist() for each in words]
+
+    assert answers(concepts=[Concept(words, colours)]) == [[0, 1, 2]] * 2
+    assert answers() != [[0, 1, 2]] * 2
+    with pytest.raises(ArgumentError, match="a concept must tell of each of the 48 pictures; got one of 47"):
+        answers(concepts=[Concept(words, colours[:47])])
+
+
+def test_queries_and_keys_have_a_rate_of_their_own():
+    """Adam's first step has the length of the rate, whatever the gradient."""
+    model = nn.Module()
+    model.attnpool, model.rest = nn.Module(), nn.Linear(4, 4)
+    model.attnpool.q_proj, model.attnpool.k_proj = nn.Linear(4, 4), nn.Linear(4, 4)
+    before = {name: tensor.clone() for name, tensor in model.named_parameters()}
+    rates = {"lr": 0.1, "attention_lr": 0.001, "weight_decay": 0.0}
+    state = start_clip(model, **rates, batches=10, epochs=1, generator=torch.Generator())
+    sum(tensor.sum() for tensor in model.parameters()).backward()
+    state.optimizer.step()
+    moved = {name: (before[name] - tensor).mean().item() for name, tensor in model.named_parameters()}
+    assert len(moved) == 6
+    assert moved["rest.weight"] == pytest.approx(0.1 / 25, rel=1e-3)
+    assert moved["attnpool.q_proj.weight"] == pytest.approx(moved["rest.weight"] / 100, rel=1e-3)
+    assert moved["attnpool.k_proj.bias"] == pytest.approx(moved["rest.weight"] / 100, rel=1e-3)
 
 
 def test_the_same_seed_gives_the_same_bits():

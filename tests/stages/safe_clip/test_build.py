@@ -18,6 +18,8 @@ from stages.files import dvc_md5
 from stages.machine import Machine
 from stages.safe_clip import build
 from stages.safe_clip.pictures import LEAST_VISIBLE, Scale, backdrop, picture
+from stages.safe_clip.world import read_world
+from stages.safe_clip.world_params import Params
 from tests.fixtures.classification import png
 from tests.fixtures.objects import cut_out
 
@@ -31,7 +33,7 @@ PARAMS = {
     "seed": 0,
     "size_px": 32,
     "withheld": 0.5,
-    "corpus": {"pictures": 40, "styles": ["flat", "outline"], "pairs": 0.3, "scale": [0.5, 0.9]},
+    "corpus": {"pictures": 40, "names": 4, "styles": ["flat", "outline"], "pairs": 0.3, "scale": [0.5, 0.9]},
     "sets": {
         "kinds": {**SET, "styles": ["photo"], "level": "coarse", "classes": ["mammal", "marine"]},
         "crowd": {
@@ -132,6 +134,18 @@ def test_a_withheld_hand_takes_its_outline_with_it(made):
         hands = {key.split("-")[1] for key in seen if key.startswith(name)}
         assert len(hands) == 1
     assert {key.split("-")[1] for key in seen if key.startswith("crab")} == {"0", "1"}
+
+
+def test_the_corpus_knows_the_names_of_the_sets_and_then_the_commonest(inputs):
+    for names, known in ((1, {"cat", "cow"}), (2, {"cat", "cow"}), (3, {"cat", "cow", "car"}), (9, set(THINGS))):
+        params = Params(**PARAMS | {"corpus": PARAMS["corpus"] | {"names": names}})
+        assert {pool[0].category for pool in read_world(**inputs, params=params).seen(params)} == known
+
+
+def test_a_photograph_that_the_corpus_could_show_is_withheld_with_its_hand(inputs):
+    params = Params(**PARAMS | {"corpus": PARAMS["corpus"] | {"styles": ["flat", "photo"]}})
+    unseen = read_world(**inputs, params=params).unseen["train"]
+    assert len({cut.key.split("-")[1] for cut in unseen if cut.category == "crab" and cut.style == "photo"}) == 1
 
 
 @pytest.mark.parametrize("name", PARAMS["sets"])

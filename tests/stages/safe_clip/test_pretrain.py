@@ -17,13 +17,14 @@ from gauntlet.errors import ArgumentError, DataError
 from gauntlet.readers.clip import read_clip
 from stages.machine import Machine
 from stages.safe_clip import pretrain
-from stages.safe_clip.pretrain import Params, run
+from stages.safe_clip.pretrain import Params, run, said_of
 
 PARAMS = {
     "seed": 0,
     "epochs": 3,
     "batch": 8,
     "lr": 0.003,
+    "attention_lr": 0.0003,
     "weight_decay": 0.01,
     "image_size_px": 16,
     "width": 8,
@@ -39,6 +40,7 @@ PARAMS = {
     "least": 0.9,
     "light": 0.1,
     "precision": "float32",
+    "concepts": {"name": ["a {}.", "the {} square."]},
 }
 COLOURS = {"red": (220, 30, 30), "green": (30, 220, 30), "blue": (30, 30, 220)}
 
@@ -60,7 +62,7 @@ def corpus(tmp_path) -> Path:
             stream, key = io.BytesIO(), f"corpus-{index:06d}"
             Image.fromarray(np.full((16, 16, 3), COLOURS[name], np.uint8)).save(stream, "PNG")
             shard.write({"__key__": key, "png": stream.getvalue(), "txt": f"a {name} square."})
-            rows.append({"key": key, "caption": f"a {name} square."})
+            rows.append({"key": key, "caption": f"a {name} square.", "name": name})
     pd.DataFrame(rows).to_parquet(folder / "manifest.parquet", index=False)
     return folder
 
@@ -73,7 +75,7 @@ def test_it_writes_a_clip_that_knows_the_colours(corpus, tmp_path):
     run(Params(**PARAMS | {"epochs": 12, "least": 1.0}), corpus=corpus, clip=tmp_path / "clip")
     config = json.loads((tmp_path / "clip" / "config.json").read_text())
     history = json.loads((tmp_path / "clip" / "history.json").read_text())
-    assert config["words"] == ["a", "blue", "green", "red", "square"]
+    assert config["words"] == ["a", "blue", "green", "red", "square", "the"]
     assert config["pairs"] == 26
     assert [row["epoch"] for row in history] == list(range(1, 13))
     assert history[-1]["matched"] > history[0]["matched"]
@@ -122,6 +124,19 @@ def test_pictures_of_another_size(corpus, tmp_path):
         run(Params(**PARAMS | {"image_size_px": 32}), corpus=corpus, clip=tmp_path / "clip")
 
 
+def test_a_concept_that_the_corpus_does_not_tell(corpus, tmp_path):
+    params = Params(**PARAMS | {"concepts": {"coarse": ["a {}."]}})
+    with pytest.raises(DataError, match="must tell coarse; it has key, caption, name"):
+        run(params, corpus=corpus, clip=tmp_path / "clip")
+
+
+def test_a_concepts_lines_in_the_order_of_its_values():
+    facts = pd.DataFrame({"coarse": ["marine", "bird", "marine"]})
+    lines, of = said_of(facts, "coarse", ["a {}.", "one {}."])
+    assert lines == [["a bird.", "a sea creature."], ["one bird.", "one sea creature."]]
+    assert of.tolist() == [1, 0, 1]
+
+
 def test_captions_longer_than_the_context(corpus, tmp_path):
     with pytest.raises(ArgumentError, match="at most 2 words"):
         run(Params(**PARAMS | {"context": 4}), corpus=corpus, clip=tmp_path / "clip")
@@ -135,6 +150,7 @@ def test_captions_longer_than_the_context(corpus, tmp_path):
         {"small_px": 32, "small_epochs": 1},
         {"precision": "float16"},
         {"least": 0},
+        {"attention_lr": -1},
         {"text_heads": 3},
         {"layers": [1, 1]},
         {"widht": 3},
