@@ -37,7 +37,7 @@ def run(few_shot: FewShotSet, params: Params, *, clip: Clip) -> Answers:
         largest = largest_draw(draw, params=params, clip=clip)
         for shots in params.shots:
             task = task_of(draw, largest, shots=shots, clip=clip, short=params.short)
-            by_shots[shots].append(fit_all(task, params, seed=seed))
+            by_shots[shots].append(fit_all(task, params))
     found = answers(clip, few_shot.test, fits=Fits(largest.frozen, by_shots), batch=params.batch)
     print(f"{few_shot.name}: {time.perf_counter() - since:.0f} s", file=sys.stderr, flush=True)
     return found

@@ -5,12 +5,12 @@ trunk serves all K. Whatever is chosen (alpha, weights, strengths) is chosen on 
 """
 
 from copy import copy
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Literal, NamedTuple, Self
 
 import numpy as np
-import torch
 from pydantic import Field, PositiveInt, model_validator
 
 from gauntlet.errors import ArgumentError
@@ -121,7 +121,7 @@ def _fit_draw(draw: Draw, *, params: Params, clip: Clip, models: Path, checkpoin
     for shots in sorted(params.shots):
         if str(shots) not in done:
             task = task_of(draw, largest, shots=shots, clip=clip, short=params.short)
-            done[str(shots)] = {name: _state(each) for name, each in fit_all(task, params, seed=seed).items()}
+            done[str(shots)] = {name: _state(each) for name, each in fit_all(task, params).items()}
             own.save({"done": done})
         fitted = {name: METHODS[name](**state) for name, state in done[str(shots)].items()}
         write_fitted(place_of(models, few_shot.name, shots=shots, seed=seed), fitted)
@@ -152,17 +152,16 @@ def task_of(draw: Draw, largest: Largest, *, shots: int, clip: Clip, short: str)
         largest.val.take([largest.val_places[place] for place in places.val.tolist()]),
         partial(clip.prompt_features, class_names=few_shot.class_names),
         clip.text_width,
+        seed,
     )
 
 
-def fit_all(task: Task, params: Params, *, seed: int) -> dict[str, Fitted]:
-    """Fit the methods in the order of METHODS, each with a generator of its own."""
+def fit_all(task: Task, params: Params) -> dict[str, Fitted]:
+    """Fit the methods in the order of METHODS."""
     fitted: dict[str, Fitted] = {}
-    for place, name in enumerate(METHODS):
+    for name, method in METHODS.items():
         if name in params.methods:
-            drawn = int(np.random.SeedSequence([seed, 2, place, task.shots]).generate_state(1)[0])
-            generator = torch.Generator().manual_seed(drawn)
-            fitted[name] = METHODS[name].fit(task, params.settings, generator=generator, earlier=fitted)
+            fitted[name] = method.fit(replace(task, earlier=fitted), params.settings)
     return fitted
 
 

@@ -14,6 +14,9 @@ from gauntlet.training.safe_clip.settings import CacheSettings, Settings, epochs
 from gauntlet.training.safe_clip.task import Fitted, Frozen, Task
 from gauntlet.training.state import finite
 
+CACHE = "cache"
+"""Name of the draws that all caches share: the same orders and views, so that only their features differ."""
+
 AT_ONCE = 2**22
 """Logits of the grid that are held at a time."""
 
@@ -142,9 +145,7 @@ class Shown(NamedTuple):
     val: Tensor
 
 
-def fit_cache(
-    task: Task, shown: Shown, settings: CacheSettings, *, trained: bool, generator: torch.Generator
-) -> tuple[Cache, Found, list[dict]]:
+def fit_cache(task: Task, shown: Shown, settings: CacheSettings, *, trained: bool) -> tuple[Cache, Found, list[dict]]:
     """Build the cache, train its keys where asked, and choose a and b."""
     frozen, labels, history = task.frozen, task.train.labels, []
     values = functional.one_hot(labels, len(frozen.text_features)).to(shown.train.dtype)
@@ -157,7 +158,7 @@ def fit_cache(
             base=frozen.zero_shot(shown.train),
             settings=settings,
             epochs=epochs_of(settings.epochs, shots=task.shots),
-            generator=generator,
+            generator=task.generator(CACHE),
         )
         history = list(loop)
     cosines = functional.normalize(shown.val, dim=-1) @ cache.keys.detach().T
@@ -180,17 +181,10 @@ class TipAdapter(Fitted):
     trained: ClassVar[bool] = False
 
     @classmethod
-    def fit(
-        cls,
-        task: Task,
-        settings: Settings,
-        *,
-        generator: torch.Generator,
-        earlier: Mapping[str, Fitted] | None = None,
-    ) -> Self:
+    def fit(cls, task: Task, settings: Settings) -> Self:
         """Build the cache of the pre-trained features, choose a and b."""
         shown = Shown(task.train.pooled, task.val.pooled[0])
-        cache, found, history = fit_cache(task, shown, settings.cache, trained=cls.trained, generator=generator)
+        cache, found, history = fit_cache(task, shown, settings.cache, trained=cls.trained)
         return cls(cache.weights(), found._asdict(), history)
 
     def logits(self, frozen: Frozen, maps: Tensor, pooled: Tensor) -> Tensor:
@@ -216,22 +210,15 @@ class SafeA(Safe):
     name: ClassVar[str] = "safe_a"
 
     @classmethod
-    def fit(
-        cls,
-        task: Task,
-        settings: Settings,
-        *,
-        generator: torch.Generator,
-        earlier: Mapping[str, Fitted] | None = None,
-    ) -> Self:
+    def fit(cls, task: Task, settings: Settings) -> Self:
         """Take safe's pooling and alpha, or find them; then build, train and weigh the cache."""
-        safe = (earlier or {}).get(Safe.name) or Safe.fit(task, settings, generator=generator)
+        safe = task.earlier.get(Safe.name) or Safe.fit(task, settings)
         frozen = task.frozen
         shown = Shown(
             safe.features(frozen, task.train.maps, task.train.pooled),
             safe.features(frozen, task.val.maps[0], task.val.pooled[0]),
         )
-        cache, found, history = fit_cache(task, shown, settings.cache, trained=True, generator=generator)
+        cache, found, history = fit_cache(task, shown, settings.cache, trained=True)
         chosen = {"blend": safe.chosen["blend"], "alpha": safe.chosen["alpha"], **found._asdict()}
         return cls({**safe.weights, **cache.weights()}, chosen, [*safe.history, *history])
 

@@ -1,6 +1,5 @@
 """CLIP-Adapter: a bottleneck on the pooled feature, mixed with it."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
@@ -36,16 +35,9 @@ class ClipAdapter(Fitted):
     name: ClassVar[str] = "clip_adapter"
 
     @classmethod
-    def fit(
-        cls,
-        task: Task,
-        settings: Settings,
-        *,
-        generator: torch.Generator,
-        earlier: Mapping[str, Fitted] | None = None,
-    ) -> Self:
+    def fit(cls, task: Task, settings: Settings) -> Self:
         """Train the adapters by cross-entropy, choose the ratio."""
-        given, frozen = settings.adapter, task.frozen
+        given, frozen, generator = settings.adapter, task.frozen, task.generator(cls.name)
         x, labels = functional.normalize(task.train.pooled, dim=-1), task.train.labels
         width, ratios = x.shape[-1], torch.tensor(given.ratios, device=x.device)[:, None, None]
         narrow = max(1, width // given.reduction)

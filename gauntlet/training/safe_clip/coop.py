@@ -1,6 +1,5 @@
 """CoOp: learnt context vectors before the class names, through the frozen text tower."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
@@ -23,14 +22,7 @@ class Coop(Fitted):
     name: ClassVar[str] = "coop"
 
     @classmethod
-    def fit(
-        cls,
-        task: Task,
-        settings: Settings,
-        *,
-        generator: torch.Generator,
-        earlier: Mapping[str, Fitted] | None = None,
-    ) -> Self:
+    def fit(cls, task: Task, settings: Settings) -> Self:
         """Train the context by cross-entropy.
 
         Raises:
@@ -40,7 +32,7 @@ class Coop(Fitted):
         """
         if task.prompt_features is None or not task.context_width:
             raise ArgumentError("coop must be given prompt_features and context_width; got none; another method meant?")
-        given, frozen = settings.coop, task.frozen
+        given, frozen, generator = settings.coop, task.frozen, task.generator(cls.name)
         x, labels = functional.normalize(task.train.pooled, dim=-1), task.train.labels
         context = torch.randn(given.context, task.context_width, generator=generator).mul(given.spread).to(x)
         optimizer = torch.optim.SGD([context.requires_grad_()], lr=given.lr, momentum=0.9, weight_decay=5e-4)

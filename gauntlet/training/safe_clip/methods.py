@@ -10,4 +10,4 @@ from gauntlet.training.safe_clip.task import Fitted
 METHODS: dict[str, type[Fitted]] = {
     method.name: method for method in (ZeroShot, LinearProbe, Coop, ClipAdapter, TipAdapter, TipAdapterF, Safe, SafeA)
 }
-"""METHODS[name].fit(task, settings, generator=..., earlier=...) -> Fitted; METHODS[name](weights, chosen) restores."""
+"""METHODS[name].fit(task, settings) -> Fitted; METHODS[name](weights, chosen) restores."""

@@ -90,14 +90,7 @@ class Safe(Fitted):
     name: ClassVar[str] = "safe"
 
     @classmethod
-    def fit(
-        cls,
-        task: Task,
-        settings: Settings,
-        *,
-        generator: torch.Generator,
-        earlier: Mapping[str, Fitted] | None = None,
-    ) -> Self:
+    def fit(cls, task: Task, settings: Settings) -> Self:
         """Train the pooling, then choose alpha."""
         chosen = settings.pool
         maps, frozen = task.train.maps, task.frozen
@@ -111,7 +104,7 @@ class Safe(Fitted):
             logit_scale=frozen.logit_scale,
             settings=chosen,
             epochs=epochs_of(chosen.epochs, shots=task.shots),
-            generator=generator,
+            generator=task.generator(cls.name),
         )
         history = list(loop)
         weights = {name: w.detach() for name, w in pool.named_parameters() if w.requires_grad}

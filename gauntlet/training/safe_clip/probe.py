@@ -1,7 +1,6 @@
 """Zero-shot CLIP and the linear probe: the two ends, no shot and no text."""
 
 import warnings
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
@@ -22,14 +21,7 @@ class ZeroShot(Fitted):
     name: ClassVar[str] = "zero_shot"
 
     @classmethod
-    def fit(
-        cls,
-        task: Task,
-        settings: Settings,
-        *,
-        generator: torch.Generator,
-        earlier: Mapping[str, Fitted] | None = None,
-    ) -> Self:
+    def fit(cls, task: Task, settings: Settings) -> Self:
         """Only say how it does on the validation shots."""
         held = held_out(task.frozen.zero_shot(task.val.pooled), task.val.labels)
         return cls({}, {"val_top1": float(held.top1[0])})
@@ -46,14 +38,7 @@ class LinearProbe(Fitted):
     name: ClassVar[str] = "linear_probe"
 
     @classmethod
-    def fit(
-        cls,
-        task: Task,
-        settings: Settings,
-        *,
-        generator: torch.Generator,
-        earlier: Mapping[str, Fitted] | None = None,
-    ) -> Self:
+    def fit(cls, task: Task, settings: Settings) -> Self:
         """Fit one regression a strength, each from the one before; validation chooses."""
         from sklearn.exceptions import ConvergenceWarning
         from sklearn.linear_model import LogisticRegression

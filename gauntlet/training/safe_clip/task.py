@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, NamedTuple, Self
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -42,6 +43,8 @@ class Task:
         val: The validation shots, one view, not augmented: everything that is chosen is chosen on them.
         prompt_features: (context [n, width]) -> class features [classes, D], normalised, differentiable; for coop.
         context_width: Of a token's embedding; 0 where there are no prompts to learn.
+        seed: Of all that a method draws.
+        earlier: What other methods made of this task, by name; saves safe_a the training of safe's pooling.
     """
 
     frozen: Frozen
@@ -49,11 +52,18 @@ class Task:
     val: Views
     prompt_features: Callable[[Tensor], Tensor] | None = None
     context_width: int = 0
+    seed: int = 0
+    earlier: "Mapping[str, Fitted]" = field(default_factory=dict)
 
     @property
     def shots(self) -> int:
         """Pictures a class, rounded up where classes differ."""
         return -(-len(self.train.labels) // len(self.frozen.text_features))
+
+    def generator(self, method: str) -> torch.Generator:
+        """Return a method's own source of randomness, on the CPU, at its begin: by seed, shots and name."""
+        drawn = np.random.SeedSequence([self.seed, self.shots, *method.encode()]).generate_state(1)[0]
+        return torch.Generator().manual_seed(int(drawn))
 
 
 @dataclass(frozen=True)
@@ -74,21 +84,12 @@ class Fitted(ABC):
 
     @classmethod
     @abstractmethod
-    def fit(
-        cls,
-        task: Task,
-        settings: Settings,
-        *,
-        generator: torch.Generator,
-        earlier: "Mapping[str, Fitted] | None" = None,
-    ) -> Self:
+    def fit(cls, task: Task, settings: Settings) -> Self:
         """Learn from the shots, choose on the validation shots.
 
         Args:
             task: The draw.
             settings: Of all methods.
-            generator: On the CPU.
-            earlier: What other methods made of the same task, by name: safe_a starts from safe's pooling.
         """
 
     @abstractmethod

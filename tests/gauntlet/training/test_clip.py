@@ -125,7 +125,7 @@ def test_three_colours_are_learnt(precision):
 
 def test_a_concept_teaches_what_captions_leave_out():
     """All captions are alike, which is no signal at all; the concept tells the colours apart, in either template."""
-    x, tokens = world()
+    x, _ = world()
     colours = torch.arange(48) % 3
     words = torch.tensor([[[2, 3, 7, 0], [2, 4, 7, 0], [2, 5, 7, 0]], [[6, 3, 7, 0], [6, 4, 7, 0], [6, 5, 7, 0]]])
     alike = torch.tensor([2, 2, 7, 0]).repeat(48, 1)

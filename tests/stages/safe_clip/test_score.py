@@ -11,6 +11,7 @@ from PIL import Image
 from gauntlet.errors import ArgumentError, DataError
 from gauntlet.readers.few_shot import read_masks, read_set
 from gauntlet.training.safe_clip.methods import METHODS
+from stages.machine import Machine
 from stages.safe_clip import answers, features
 from stages.safe_clip import score as stage
 from stages.safe_clip import train as training
@@ -54,7 +55,7 @@ def fitted(tmp_path_factory) -> dict[str, Path]:
 def clip(monkeypatch) -> TinyClip:
     """Give one CLIP to the stage."""
     found = TinyClip()
-    monkeypatch.setenv("GAUNTLET_WORKERS", "1")
+    monkeypatch.setattr("stages.machine.machine", lambda: Machine("cpu", 1, 1))
     monkeypatch.setattr(features, "read_clip", lambda source, *, weights="", device="cpu": found)
     return found
 

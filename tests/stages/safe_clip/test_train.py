@@ -11,6 +11,7 @@ import torch
 from gauntlet.errors import ArgumentError, DataError
 from gauntlet.readers.few_shot import read_set, sample_shots
 from gauntlet.training.safe_clip.methods import METHODS
+from stages.machine import Machine
 from stages.safe_clip import features, fitted
 from stages.safe_clip import train as stage
 from tests.fixtures.safe_clip import COUNTS, TinyClip, write_set, write_sets
@@ -32,7 +33,7 @@ PARAMS = {
 def places(tmp_path, monkeypatch) -> dict[str, Path]:
     """Stand in an empty folder with two sets and a CLIP."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("GAUNTLET_WORKERS", "1")
+    monkeypatch.setattr("stages.machine.machine", lambda: Machine("cpu", 1, 1))
     monkeypatch.setattr(features, "read_clip", lambda source, *, weights="", device="cpu": TinyClip())
     (tmp_path / "clip").mkdir()
     (tmp_path / "folders.json").write_text("{}")
@@ -65,7 +66,7 @@ def test_what_is_read_again_answers_as_what_was_fitted(places, tmp_path):
     draw = stage.Draw(read_set(places["sets"], "squares"), 0)
     largest = stage.largest_draw(draw, params=params, clip=clip)
     task = stage.task_of(draw, largest, shots=2, clip=clip, short="error")
-    before = stage.fit_all(task, params, seed=0)
+    before = stage.fit_all(task, params)
     fitted.write_fitted(tmp_path / "draw", before)
     after = fitted.read_fitted(tmp_path / "draw", list(before))
     maps, pooled = task.val.maps[0], task.val.pooled[0]
@@ -105,11 +106,11 @@ def test_a_run_cut_off_is_taken_up_and_ends_the_same(places, tmp_path, monkeypat
     whole = digest(train(places, tmp_path / "whole"))
     fit_all, fitted_shots = stage.fit_all, []
 
-    def cut(task, params, *, seed):
-        fitted_shots.append((task.shots, seed))
+    def cut(task, params):
+        fitted_shots.append((task.shots, task.seed))
         if len(fitted_shots) == 4:
             raise KeyboardInterrupt
-        return fit_all(task, params, seed=seed)
+        return fit_all(task, params)
 
     monkeypatch.setattr(stage, "fit_all", cut)
     with pytest.raises(KeyboardInterrupt):

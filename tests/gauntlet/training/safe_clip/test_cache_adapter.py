@@ -1,6 +1,7 @@
 """The cache by its formula, the grid by brute force, trained keys against those that are not."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -67,7 +68,7 @@ def test_training_moves_the_keys_and_lowers_the_loss():
 @pytest.mark.parametrize("method", [TipAdapter, TipAdapterF, SafeA])
 def test_an_empty_weight_leaves_the_text_classifier(method):
     task = toy_task()
-    fitted = method.fit(task, QUICK, generator=seeded())
+    fitted = method.fit(task, QUICK)
     off = type(fitted)(fitted.weights, {**fitted.chosen, "a": 0.0})
     maps, pooled = task.val.maps[0], task.val.pooled[0]
     base = Safe.logits(off, task.frozen, maps, pooled) if method is SafeA else task.frozen.zero_shot(pooled)
@@ -78,19 +79,26 @@ def test_an_empty_weight_leaves_the_text_classifier(method):
 def test_without_epochs_trained_keys_are_tip_adapters():
     task = toy_task()
     settings = Settings(cache=CacheSettings(epochs={1: 0}, steps=(3, 3)))
-    plain, trained = (method.fit(task, settings, generator=seeded()) for method in (TipAdapter, TipAdapterF))
+    plain, trained = (method.fit(task, settings) for method in (TipAdapter, TipAdapterF))
     assert torch.equal(plain.weights["keys"], trained.weights["keys"])
     assert plain.chosen == trained.chosen
 
 
 def test_safe_a_starts_from_the_safe_that_is_there():
     task = toy_task()
-    safe = Safe.fit(task, QUICK, generator=seeded(5))
-    fitted = SafeA.fit(task, QUICK, generator=seeded(), earlier={"safe": safe})
+    safe = Safe.fit(replace(task, seed=5), QUICK)
+    fitted = SafeA.fit(replace(task, earlier={"safe": safe}), QUICK)
     assert fitted.chosen["alpha"] == safe.chosen["alpha"]
     assert all(torch.equal(fitted.weights[name], weight) for name, weight in safe.weights.items())
     tuned, same = fitted.pool(task.frozen), safe.pool(task.frozen)
     assert all(torch.equal(a, b) for a, b in zip(tuned.parameters(), same.parameters(), strict=True))
+
+
+def test_safe_a_alone_trains_the_same_pooling():
+    task = toy_task()
+    alone, after = SafeA.fit(task, QUICK), SafeA.fit(replace(task, earlier={"safe": Safe.fit(task, QUICK)}), QUICK)
+    assert alone.chosen == after.chosen
+    assert all(torch.equal(weight, after.weights[name]) for name, weight in alone.weights.items())
 
 
 def test_safe_a_of_untuned_pooling_is_tip_adapter_f():
@@ -98,7 +106,7 @@ def test_safe_a_of_untuned_pooling_is_tip_adapter_f():
     same = Safe(
         {name: weight.detach() for name, weight in task.frozen.pool.named_parameters()}, {"blend": "raw", "alpha": 0.0}
     )
-    fitted = SafeA.fit(task, QUICK, generator=seeded(), earlier={"safe": same})
-    tip = TipAdapterF.fit(task, QUICK, generator=seeded())
+    fitted = SafeA.fit(replace(task, earlier={"safe": same}), QUICK)
+    tip = TipAdapterF.fit(task, QUICK)
     assert torch.equal(fitted.weights["keys"], tip.weights["keys"])
     assert (fitted.chosen["a"], fitted.chosen["b"]) == (tip.chosen["a"], tip.chosen["b"])
