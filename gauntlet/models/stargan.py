@@ -23,6 +23,8 @@ class StarGanShape:
         norm: A key of NORMS. The paper's instance normalisation takes away what a code adds to a whole map, so that
             the code comes in from the padded borders alone, which takes many epochs to learn; "batch" keeps it.
         residual: The last layer changes the picture; in the paper it draws it anew.
+        shortcuts: Reductions, from the least size, whose maps are carried over and added after the enlargement, at
+            most `downs`; none in the paper, AttGAN has one. A short training draws sharp edges only with them.
     """
 
     codes: int
@@ -32,6 +34,7 @@ class StarGanShape:
     downs: int = 2
     norm: str = "instance"
     residual: bool = False
+    shortcuts: int = 0
 
 
 NORMS: dict[str, Callable[[int], nn.Module]] = {
@@ -58,6 +61,18 @@ class Residual(nn.Module):
         return x + self.main(x)
 
 
+class Shortcut(nn.Module):
+    """Layers around which the maps are carried over."""
+
+    def __init__(self, *layers: nn.Module) -> None:
+        super().__init__()
+        self.main = nn.Sequential(*layers)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Keep the shape B x C x H x W."""
+        return x + self.main(x)
+
+
 def trunk(shape: StarGanShape) -> list[nn.Module]:
     """Return all layers before the last convolution: B x (3 + codes) x H x W to B x width x H x W.
 
@@ -67,12 +82,19 @@ def trunk(shape: StarGanShape) -> list[nn.Module]:
     width, norm = shape.width, shape.norm
     first = nn.Conv2d(3 + shape.codes, width, shape.kernel, 1, shape.kernel // 2, bias=False)
     layers: list[nn.Module] = [first, *_normed(width, norm)]
-    sizes = [width * 2**n for n in range(shape.downs)]
-    for inside in sizes:
-        layers += [nn.Conv2d(inside, 2 * inside, 4, 2, 1, bias=False), *_normed(2 * inside, norm)]
-    layers += [Residual(width * 2**shape.downs, norm=norm) for _ in range(shape.blocks)]
-    for outside in reversed(sizes):
-        layers += [nn.ConvTranspose2d(2 * outside, outside, 4, 2, 1, bias=False), *_normed(outside, norm)]
+    inner: list[nn.Module] = [Residual(width * 2**shape.downs, norm=norm) for _ in range(shape.blocks)]
+    for level in reversed(range(shape.downs)):
+        outside, inside = width * 2**level, 2 * width * 2**level
+        inner = [
+            nn.Conv2d(outside, inside, 4, 2, 1, bias=False),
+            *_normed(inside, norm),
+            *inner,
+            nn.ConvTranspose2d(inside, outside, 4, 2, 1, bias=False),
+            *_normed(outside, norm),
+        ]
+        if level >= shape.downs - shape.shortcuts:
+            inner = [Shortcut(*inner)]
+    layers += inner
     return layers
 
 

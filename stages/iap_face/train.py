@@ -86,14 +86,15 @@ class Material(NamedTuple):
 
 
 class Trained(NamedTuple):
-    """Weights and what was logged."""
+    """Weights, one record of numbers an epoch, and the figures on held-out faces."""
 
     weights: dict[str, Tensor]
-    history: dict
+    history: list[dict]
+    validation: dict
 
 
 def run(params: Params, *, faces: Path, manipulators: Path, model: Out) -> None:
-    """Write the joint protector and its two ablations, each config.json, model.safetensors and history.json."""
+    """Write the joint protector and its ablations, each config.json, model.safetensors, history and validation.json."""
     material = _material(params, faces=faces, manipulators=manipulators)
     inputs = {"faces": faces, "manipulators": manipulators}
     # A forked worker cannot take over a GPU.
@@ -114,6 +115,7 @@ def run(params: Params, *, faces: Path, manipulators: Path, model: Out) -> None:
         }
         write_json(folder / "config.json", config)
         write_json(folder / "history.json", trained.history)
+        write_json(folder / "validation.json", trained.validation)
     for method in METHODS:
         _checkpoint(method, params=params, inputs=inputs).clear()
 
@@ -171,10 +173,11 @@ def _train(method: str, *, params: Params, material: Material, inputs: dict[str,
         batch=params.batch,
         half=params.half,
     ):
-        records.append(record)
+        success = record.pop("success")
+        records.append(record | {f"success_{name}": rate for name, rate in success.items()})
         checkpoint.save({"state": state.state_dict(), "records": records})
         print(f"{method}: epoch {record['epoch']} of {recipe.epochs}, bits {record['bit_accuracy']:.3f}", flush=True)
-    return Trained(_weights(protector), {"epochs": records, "val": _validated(protector, material)._asdict()})
+    return Trained(_weights(protector), records, _validated(protector, material)._asdict())
 
 
 def _universal(params: Params, recipe: Recipe, *, material: Material, generator: torch.Generator) -> Tensor:

@@ -72,8 +72,9 @@ def test_three_protectors_are_written_and_read(world):
         config = json.loads((each / "config.json").read_text())
         assert (config["manipulators"], config["held_out"]) == (["tint"], ["unseen"])
     history = json.loads((folder / "history.json").read_text())
-    assert [record["epoch"] for record in history["epochs"]] == [1, 2]
-    assert set(history["val"]["manipulated"]) == {"tint"}
+    assert [record["epoch"] for record in history] == [1, 2]
+    assert all(isinstance(value, int | float) for record in history for value in record.values())
+    assert set(json.loads((folder / "validation.json").read_text())["manipulated"]) == {"tint"}
     assert not list(world.glob(".checkpoints/*/*"))
 
 
