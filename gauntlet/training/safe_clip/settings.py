@@ -38,8 +38,8 @@ class PoolSettings:
     Source: SAFE names none of these; the values are ours.
     """
 
-    lr: float = 1e-4
-    epochs: Mapping[int, int] = field(default_factory=lambda: {1: 8, 4: 4})
+    lr: float = 5e-4
+    epochs: Mapping[int, int] = field(default_factory=lambda: {1: 20})
     batch: int = 32
     weight_decay: float = 0.01
     blend: str = "normalised"
