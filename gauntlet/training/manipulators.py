@@ -20,7 +20,7 @@ class Weights:
     Attributes:
         paired: Of the L1 distance to the true edit.
         region: Of the same over the pixels that the true edit changes, a mean over each face's: else hair, which is
-            large, drowns glasses.
+            large, drowns glasses. A face that the edit leaves alone counts as 0.
         reconstruction: Of the L1 distance to the picture under the empty code (AttGAN's), and after the edit and its
             undoing where an edit can be undone (StarGAN's cycle).
         adversarial: Of the critic's score.
