@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from gauntlet.models.normalisations import normalisation
+
 
 @dataclass(frozen=True)
 class AttGanShape:
@@ -17,6 +19,8 @@ class AttGanShape:
         shortcuts: Layers, from the bottom, whose features go over to the decoder; 1 in the paper.
         injections: Layers of the decoder beyond the first that get the code again; 1 in the authors' code.
         most: Channels at most.
+        reductions: A key of NORMALISATIONS, after the layers that halve the size; "batch" in the paper. The code enters
+            behind them, so that "instance" does not take it away.
     """
 
     codes: int
@@ -25,6 +29,7 @@ class AttGanShape:
     shortcuts: int = 1
     injections: int = 1
     most: int = 1024
+    reductions: str = "batch"
 
 
 class ConvBlock(nn.Module):
@@ -39,11 +44,10 @@ class ConvBlock(nn.Module):
         return self.layers(x)
 
 
-def halve(inside: int, outside: int) -> ConvBlock:
+def halve(inside: int, outside: int, *, norm: str = "batch") -> ConvBlock:
     """Halve the size."""
-    return ConvBlock(
-        nn.Conv2d(inside, outside, 4, 2, 1, bias=False), nn.BatchNorm2d(outside), nn.LeakyReLU(0.01, inplace=True)
-    )
+    convolution = nn.Conv2d(inside, outside, 4, 2, 1, bias=False)
+    return ConvBlock(convolution, normalisation(norm, outside), nn.LeakyReLU(0.01, inplace=True))
 
 
 def double(inside: int, outside: int) -> ConvBlock:
@@ -64,7 +68,8 @@ class AttGan(nn.Module):
         self.shape = shape
         sizes = [min(shape.width * 2**n, shape.most) for n in range(shape.layers)]
         self.enc_layers = nn.ModuleList(
-            halve(inside, outside) for inside, outside in zip([3, *sizes[:-1]], sizes, strict=True)
+            halve(inside, outside, norm=shape.reductions)
+            for inside, outside in zip([3, *sizes[:-1]], sizes, strict=True)
         )
         self.dec_layers = nn.ModuleList()
         inside = sizes[-1] + shape.codes

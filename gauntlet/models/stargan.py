@@ -1,12 +1,11 @@
 """StarGAN: the edit's code is tiled onto the picture; strided convolutions, residual blocks, and back."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from gauntlet.errors import ArgumentError
+from gauntlet.models.normalisations import normalisation
 
 
 @dataclass(frozen=True)
@@ -20,8 +19,10 @@ class StarGanShape:
         kernel: Side of the first and the last convolution, odd; 7 in the paper.
         downs: Reductions by two; 2 in the paper. More of them put fewer, wider maps in the middle, where an edit can
             be decided from the whole face.
-        norm: A key of NORMS. The paper's instance normalisation takes away what a code adds to a whole map, so that
-            the code comes in from the padded borders alone, which takes many epochs to learn; "batch" keeps it.
+        norm: A key of NORMALISATIONS. The paper's instance normalisation takes away what a code adds to a whole map, so
+            that the code comes in from the padded borders alone, which takes many epochs to learn; "batch" keeps it.
+        reductions: The same after the layers that halve the size; `norm` without. "instance" there, as in the paper,
+            is what a small perturbation is made larger by where the picture is flat.
         residual: The last layer changes the picture; in the paper it draws it anew.
         shortcuts: Reductions, from the least size, whose maps are carried over and added after the enlargement, at
             most `downs`; none in the paper, AttGAN has one. A short training draws sharp edges only with them.
@@ -33,15 +34,9 @@ class StarGanShape:
     kernel: int = 7
     downs: int = 2
     norm: str = "instance"
+    reductions: str | None = None
     residual: bool = False
     shortcuts: int = 0
-
-
-NORMS: dict[str, Callable[[int], nn.Module]] = {
-    "instance": lambda width: nn.InstanceNorm2d(width, affine=True),
-    "batch": nn.BatchNorm2d,
-}
-"""Normalisations by name."""
 
 
 class Residual(nn.Module):
@@ -53,7 +48,7 @@ class Residual(nn.Module):
             nn.Conv2d(width, width, 3, 1, 1, bias=False),
             *_normed(width, norm),
             nn.Conv2d(width, width, 3, 1, 1, bias=False),
-            _normed(width, norm)[0],
+            normalisation(norm, width),
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -87,7 +82,7 @@ def trunk(shape: StarGanShape) -> list[nn.Module]:
         outside, inside = width * 2**level, 2 * width * 2**level
         inner = [
             nn.Conv2d(outside, inside, 4, 2, 1, bias=False),
-            *_normed(inside, norm),
+            *_normed(inside, shape.reductions or norm),
             *inner,
             nn.ConvTranspose2d(inside, outside, 4, 2, 1, bias=False),
             *_normed(outside, norm),
@@ -99,9 +94,7 @@ def trunk(shape: StarGanShape) -> list[nn.Module]:
 
 
 def _normed(width: int, norm: str) -> list[nn.Module]:
-    if norm not in NORMS:
-        raise ArgumentError(f"norm must be one of {', '.join(NORMS)}; got {norm!r}; misspelt?")
-    return [NORMS[norm](width), nn.ReLU(inplace=True)]
+    return [normalisation(norm, width), nn.ReLU(inplace=True)]
 
 
 def tiled(x: Tensor, code: Tensor) -> Tensor:

@@ -61,7 +61,7 @@ def universal_pattern(
 
 
 @torch.no_grad()
-def begin_with(protector: Protector, delta: Tensor, *, share: float = 0.7) -> None:
+def begin_with(protector: Protector, delta: Tensor, *, share: float = 0.85) -> None:
     """Let the encoder's pattern be the share `share`, in (0, 1), of a universal perturbation."""
     part = (delta[0] / protector.eps * share).to(protector.encoder.pattern)
     protector.encoder.pattern.copy_(torch.atanh(part) / PATTERN_RATE)

@@ -17,6 +17,10 @@ NETWORKS = {
     "residual": lambda: StarGan(StarGanShape(5, width=4, blocks=1, kernel=3, norm="batch", residual=True)),
     "attgan": lambda: AttGan(AttGanShape(5, width=4, layers=4, shortcuts=2, injections=1)),
     "attention": lambda: AttentionGan(SMALL, contents=2),
+    "shortcuts": lambda: StarGan(
+        StarGanShape(5, width=4, blocks=1, kernel=3, norm="batch", reductions="instance", downs=3, shortcuts=2)
+    ),
+    "attgan_instance": lambda: AttGan(AttGanShape(5, width=4, layers=3, reductions="instance")),
 }
 
 
@@ -73,6 +77,27 @@ def test_instance_normalisation_hides_a_code_away_from_the_borders():
         first = StarGan(StarGanShape(5, width=4, blocks=0, kernel=1, norm=norm)).eval().main[:3]
         one, other = (first(torch.cat([x, torch.full((1, 5, 16, 16), value)], 1)) for value in (0.0, 1.0))
         assert torch.allclose(one, other, atol=1e-4) == hidden
+
+
+def test_shortcuts_carry_the_maps_around_the_inner_layers_alone():
+    """Where all that is enlarged is nought, what is left are the maps before the second reduction, not the first's."""
+    network = StarGan(StarGanShape(5, width=4, blocks=0, kernel=3, norm="batch", downs=2, shortcuts=1)).eval()
+    given = {}
+    inner = network.main[6]
+    inner.register_forward_hook(lambda _, taken, left: given.update(taken=taken[0], left=left))
+    inner.main[-2].weight.data.zero_()
+    network(torch.rand(1, 3, 16, 16), torch.zeros(1, 5))
+    assert given["taken"].shape == (1, 8, 8, 8)
+    assert torch.equal(given["taken"], given["left"])
+
+
+def test_reductions_have_a_normalisation_of_their_own():
+    def kinds(network):
+        return [type(layer).__name__[:4] for layer in network.modules() if "Norm" in type(layer).__name__]
+
+    star = StarGan(StarGanShape(5, width=4, blocks=1, kernel=3, norm="batch", reductions="instance"))
+    assert kinds(star) == ["Batc", "Inst", "Inst", *["Batc"] * 4]
+    assert kinds(AttGan(AttGanShape(5, width=4, layers=2, reductions="instance"))) == ["Inst", "Inst", "Batc"]
 
 
 def test_the_names_of_the_weights_are_the_authors():
