@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor
 
 from gauntlet.errors import ArgumentError, DataError
@@ -62,6 +63,13 @@ class Params(StageParams):
     wrong_ids: int = Field(ge=1)
     samples: int = Field(ge=0)
 
+    @model_validator(mode="after")
+    def _known(self) -> Self:
+        for key in ("distortions", "both"):
+            if unknown := sorted(set(getattr(self, key)) - set(SWEEP)):
+                raise ArgumentError(f"{key} must be among {', '.join(SWEEP)}; got {unknown[0]!r}; misspelt?")
+        return self
+
 
 @dataclass(frozen=True)
 class Scene:
@@ -77,9 +85,6 @@ class Scene:
 
 def run(params: Params, *, faces: Path, manipulators: Path, protector: Path, scores: Out, samples: Out) -> None:
     """Write a score a manipulator, the message's, and a gallery a manipulator."""
-    for key in ("distortions", "both"):
-        if unknown := sorted(set(getattr(params, key)) - set(SWEEP)):
-            raise ArgumentError(f"{key} must be among {', '.join(SWEEP)}; got {unknown[0]!r}; misspelt?")
     scene = _scene(params, faces=faces, manipulators=manipulators, protector=protector)
     starts = range(0, len(scene.x), params.batch)
     workers = 1 if machine().device != "cpu" else None

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gauntlet.errors import ArgumentError, DataError
+from gauntlet.errors import DataError
 from stages.iap_face import score
 from stages.iap_face.baselines import METHODS, READ_BY, Protectors
 from stages.summary import iap_face
@@ -143,7 +143,7 @@ def test_same_bytes_with_any_number_of_workers(found: SimpleNamespace, tmp_path:
     ],
 )
 def test_bad_parameters_are_refused(tmp_path: Path, changes: dict, said: str):
-    with pytest.raises(ArgumentError, match=said):
+    with pytest.raises(ValueError, match=said):
         run(tmp_path, **changes)
 
 
