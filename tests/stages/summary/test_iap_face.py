@@ -58,7 +58,7 @@ def test_every_view_is_in_the_map_in_its_order(charts: dict[str, Chart]):
     assert len(rows) == 3 * len(views()) * len(READ)
     columns = list(dict.fromkeys(row["column"] for row in rows))
     assert columns[0] == "protected"
-    assert columns[1 : 1 + len(DISTORTIONS)] == ["blur", "crop 20", "JPEG 75"]
+    assert columns[1 : 1 + len(DISTORTIONS)] == ["blur", "crop 0.5", "JPEG 75"]
     assert columns[4:7] == ["AttentionGAN style", "AttGAN style", "StarGAN style"]
     assert {"JPEG 75, StarGAN style", "StarGAN style, JPEG 75"} <= set(columns[7:])
     assert list(dict.fromkeys(row["layer"] for row in rows)) == ["bit accuracy", "whole words", "ids decoded"]
