@@ -78,9 +78,8 @@ def rows(results: dict[str, dict]) -> Iterator[Row]:
     message = results.pop(score.MESSAGE)
     bits = {view: methods["iap"] for view, methods in message["bit_accuracy"].items()}
     white = {name: each for name, each in results.items() if each["white_box"]}
-    for view, least in {"protected": PROTECTED, "distorted:jpeg_75": AFTER} | {
-        f"manipulated:{n}": AFTER for n in white
-    }.items():
+    asked = {"protected": PROTECTED, "distorted:jpeg_75": AFTER} | {f"manipulated:{name}": AFTER for name in white}
+    for view, least in asked.items():
         yield Row(f"bit accuracy, {view}", said(bits[view]), f">= {100 * least:.0f} %", bits[view]["value"] >= least)
     for name, each in results.items():
         ours, pgd = (each["protection"][method]["protection_rate"] for method in ("iap", "pgd"))
