@@ -133,12 +133,26 @@ class Files:
     def _decode(self, path: Path, place: int) -> np.ndarray:
         try:
             with Image.open(path) as image:
+                _check(image, path)
                 picture = image.convert("RGB")
+        except DataError:
+            raise
         except FileNotFoundError:
             raise DataError(f"{path} must exist; listed but not there; a partial copy?") from None
+        except Image.DecompressionBombError as error:
+            raise DataError(f"{path} must be of a size that fits in memory; {error} The right file?") from None
         except (OSError, SyntaxError, ValueError, EOFError) as error:
             raise DataError(f"{path} must be a whole image; {error}; truncated, or not an image?") from None
         return np.asarray(self.transform(picture, place) if self.transform else picture)
+
+
+def _check(image: Image.Image, path: Path) -> None:
+    """Refuse what `convert` would turn into another picture without a word."""
+    if image.mode[0] in "IF":
+        raise DataError(f"{path} must have 8 bits a colour; it has more ({image.mode}); save it with 8 bits")
+    # A camera's MPO is a JPEG with a preview behind it; its first picture is the one that was taken.
+    if image.format != "MPO" and getattr(image, "is_animated", False):
+        raise DataError(f"{path} must be one picture; it is animated ({image.n_frames} frames); save one frame of it")
 
 
 class TensorView(NamedTuple):

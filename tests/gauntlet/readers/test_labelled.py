@@ -103,6 +103,20 @@ def test_bad_files_are_named(files):
         Files(files)[2]
 
 
+def test_what_would_become_another_picture_is_refused(tmp_path, monkeypatch):
+    deep, moving, huge = (tmp_path / name for name in ("deep.png", "moving.webp", "huge.png"))
+    Image.fromarray(np.full((4, 4), 40_000, np.uint16)).save(deep)
+    Image.new("RGB", (4, 4)).save(moving, save_all=True, append_images=[Image.new("RGB", (4, 4), "red")])
+    Image.new("RGB", (40, 40)).save(huge)
+    with pytest.raises(DataError, match=r"^\S*deep\.png must have 8 bits a colour; it has more \(I;16\)"):
+        Files([deep])[0]
+    with pytest.raises(DataError, match=r"^\S*moving\.webp must be one picture; it is animated \(2 frames\)"):
+        Files([moving])[0]
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    with pytest.raises(DataError, match=r"huge\.png must be of a size that fits in memory; .*1600 pixels"):
+        Files([huge])[0]
+
+
 @pytest.mark.parametrize(("settings", "part"), [((20, 24), "crop_px"), ((24, 24, "nearest"), "bilinear, bicubic")])
 def test_a_bad_transform_is_named(settings, part):
     with pytest.raises(ArgumentError, match=part):
