@@ -1,4 +1,4 @@
-"""params/full.yaml and params/reduced.yaml over params.yaml: every stage takes them, and the papers are all there."""
+"""The files of params/ over params.yaml: every stage takes them, and the papers are all there."""
 
 from pathlib import Path
 
@@ -40,7 +40,7 @@ NAMES = FULL["fgsm_law"]["variants"]
 TRAINED = {name: train.Params(**FULL["fgsm_law"]["train"][name]) for name in NAMES}
 
 
-@pytest.mark.parametrize("name", ["full", "reduced"])
+@pytest.mark.parametrize("name", ["full", "iap_face_long", "reduced"])
 def test_every_stage_takes_them(name):
     check_params(applied(name))
 

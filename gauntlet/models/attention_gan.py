@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from gauntlet.models.stargan import StarGanShape, tiled, trunk
+from gauntlet.models.stargan import StarGanShape, descent, tiled, trunk
 
 
 class AttentionGan(nn.Module):
@@ -23,6 +23,10 @@ class AttentionGan(nn.Module):
         half = shape.kernel // 2
         self.content = nn.Conv2d(shape.width, 3 * contents, shape.kernel, 1, half)
         self.mask = nn.Conv2d(shape.width, contents + 1, shape.kernel, 1, half)
+
+    def descent(self, code: Tensor) -> list[nn.Module]:
+        """Return `stargan.descent` of its trunk."""
+        return descent(self.main, code)
 
     def forward(self, x: Tensor, code: Tensor) -> Tensor:
         """Map pixels on [-1, 1], B x 3 x H x W (multiples of 2**downs), and a code B x A to pixels on [-1, 1]."""

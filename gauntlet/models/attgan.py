@@ -1,5 +1,6 @@
 """AttGAN: strided convolutions down to a few pixels, the edit's code put in there, and back with shortcuts."""
 
+from copy import deepcopy
 from dataclasses import dataclass
 
 import torch
@@ -80,6 +81,10 @@ class AttGan(nn.Module):
             inside += sizes[shape.layers - 2 - n] if n < shape.shortcuts else 0
             inside += shape.codes if n < shape.injections else 0
         self.dec_layers.append(ConvBlock(nn.ConvTranspose2d(inside, 3, 4, 2, 1), nn.Tanh()))
+
+    def descent(self) -> list[nn.Module]:
+        """Return a copy of the layers that halve the size, from pixels on [-1, 1]; the code comes in behind them."""
+        return list(deepcopy(self.enc_layers))
 
     def forward(self, x: Tensor, code: Tensor) -> Tensor:
         """Map pixels on [-1, 1], B x 3 x H x W with H and W multiples of 2**layers, and a code B x A to [-1, 1]."""

@@ -1,5 +1,6 @@
 """The IAP encoder-decoder: a perturbation in an eps-ball that disrupts manipulators and carries a message."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -7,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from gauntlet.errors import ArgumentError
+from gauntlet.models.pullback import Pullback
 from gauntlet.shifts.spectral import SpectralCode, octaves
 
 PATTERN_RATE = 10.0
@@ -65,11 +67,12 @@ class Excited(nn.Module):
 class Encoder(nn.Module):
     """From a picture and a message to a perturbation in (-1, 1)."""
 
-    def __init__(self, shape: Shape, code: SpectralCode) -> None:
+    def __init__(self, shape: Shape, code: SpectralCode, guides: Mapping[str, Pullback]) -> None:
         super().__init__()
         width = shape.width
-        self.code = code
+        self.code, self.eps = code, shape.eps
         self.gain = nn.Parameter(_first_gain(shape))
+        self.guides = nn.ModuleDict(guides)
         self.pattern = nn.Parameter(_first_pattern(shape))
         self.stem = nn.Conv2d(24, width, 3, padding=1)
         self.down = nn.Conv2d(width, 2 * width, 3, stride=2, padding=1)
@@ -85,7 +88,11 @@ class Encoder(nn.Module):
         fine = functional.relu(self.stem(given))
         coarse = self.blocks(functional.relu(self.down(fine)))
         content = self.out(functional.relu(fine + functional.pixel_shuffle(self.up(coarse), 2)))
-        return torch.tanh(carriers + PATTERN_RATE * self.pattern + functional.pixel_shuffle(content, 2))
+        pattern = PATTERN_RATE * self.pattern
+        # Without the message: its carriers would turn the guides this way and that.
+        moved = (x + self.eps * pattern.tanh()).clamp(0, 1)
+        guided = [guide(moved, x) for guide in self.guides.values()]
+        return torch.tanh(sum(guided, carriers + pattern + functional.pixel_shuffle(content, 2)))
 
 
 class Decoder(nn.Module):
@@ -120,15 +127,20 @@ class Protector(nn.Module):
 
     Source: IAP (Zhu et al., TIFS 2023) publishes no constants; blocks after MBRS (Jia et al., ACM MM 2021), with
     carriers in the spectrum that the message enters by, and a pattern that all pictures share, which CMUA shows to
-    disrupt by itself.
+    disrupt by itself. The guides, which make the pattern each picture's own, are ours.
     """
 
-    def __init__(self, shape: Shape) -> None:
-        """Build it; weights are drawn from torch's global generator."""
+    def __init__(self, shape: Shape, *, guides: Mapping[str, Pullback] | None = None) -> None:
+        """Build it; weights are drawn from torch's global generator.
+
+        Args:
+            shape: Its sizes.
+            guides: By the name of the editor whose layers they hold; none without.
+        """
         super().__init__()
         self.shape = shape
         code = SpectralCode(shape.bits, band=shape.band, side_px=shape.size_px, seed=shape.seed)
-        self.encoder, self.decoder = Encoder(shape, code), Decoder(shape, code)
+        self.encoder, self.decoder = Encoder(shape, code, guides or {}), Decoder(shape, code)
 
     @property
     def bits(self) -> int:

@@ -1,5 +1,7 @@
 """StarGAN: the edit's code is tiled onto the picture; strided convolutions, residual blocks, and back."""
 
+from collections.abc import Iterable
+from copy import deepcopy
 from dataclasses import dataclass
 
 import torch
@@ -93,6 +95,37 @@ def trunk(shape: StarGanShape) -> list[nn.Module]:
     return layers
 
 
+class Coded(nn.Module):
+    """Tiles one code onto every picture."""
+
+    def __init__(self, code: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("code", code)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map B x 3 x H x W to B x (3 + A) x H x W."""
+        return tiled(x, self.code.expand(len(x), -1))
+
+
+def descent(layers: Iterable[nn.Module], code: Tensor) -> list[nn.Module]:
+    """Return a copy of the layers of a trunk down to the least size, from pixels on [-1, 1] under a code, 1 x A."""
+    flat = deepcopy(_downwards(layers))
+    blocks = [nn.Sequential(*flat[at : at + 3]) for at in range(0, len(flat), 3)]
+    return [nn.Sequential(Coded(code), *blocks[0]), *blocks[1:]]
+
+
+def _downwards(layers: Iterable[nn.Module]) -> list[nn.Module]:
+    """Return convolutions, normalisations and activations before the first residual block or enlargement."""
+    found = []
+    for layer in layers:
+        if isinstance(layer, Shortcut):
+            return found + _downwards(layer.main)
+        if isinstance(layer, Residual | nn.ConvTranspose2d):
+            break
+        found.append(layer)
+    return found
+
+
 def _normed(width: int, norm: str) -> list[nn.Module]:
     return [normalisation(norm, width), nn.ReLU(inplace=True)]
 
@@ -116,6 +149,10 @@ class StarGan(nn.Module):
         self.shape = shape
         last = nn.Conv2d(shape.width, 3, shape.kernel, 1, shape.kernel // 2, bias=False)
         self.main = nn.Sequential(*trunk(shape), last, nn.Tanh())
+
+    def descent(self, code: Tensor) -> list[nn.Module]:
+        """Return `descent` of its trunk."""
+        return descent(self.main, code)
 
     def forward(self, x: Tensor, code: Tensor) -> Tensor:
         """Map pixels on [-1, 1], B x 3 x H x W (multiples of 2**downs), and a code B x A to pixels on [-1, 1].

@@ -8,6 +8,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from gauntlet.errors import ArgumentError, DataError
+from gauntlet.models.guides import built
 from gauntlet.models.iap_face import Protector, Shape
 
 ABLATIONS = ("message_only", "disruption_only")
@@ -41,11 +42,12 @@ def read_protector(folder: Path, *, device: str = "cpu") -> Protector:
 def _built(path: Path) -> Protector:
     names = sorted(field.name for field in fields(Shape))
     try:
-        shape = json.loads(path.read_text())["shape"]
+        config = json.loads(path.read_text())
+        shape, guides = config["shape"], config["guides"]
         if not isinstance(shape, dict) or sorted(shape) != names:
             raise DataError(f"{path}: shape must say {', '.join(names)}; got {shape!r}; of another version?")
-        return Protector(Shape(**shape))
+        return Protector(Shape(**shape), guides=built(guides, size_px=shape["size_px"]))
     except FileNotFoundError:
         raise DataError(f"{path} must exist; it does not; is {path.parent} the folder of a protector?") from None
-    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError, ArgumentError) as error:
+    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError, AttributeError, ArgumentError) as error:
         raise DataError(f"{path} must be the JSON of a protector; {error!r}; a partial copy?") from None

@@ -1,10 +1,10 @@
 """Train the protector of faces, and beside it a plain watermark and a plain disruption, against the editors."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from pydantic import Field, NonNegativeInt, PositiveInt
@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from gauntlet.errors import ArgumentError
 from gauntlet.models.face_features import FaceFeatures
+from gauntlet.models.guides import described, guides_of
 from gauntlet.models.iap_face import Protector, Shape
 from gauntlet.models.manipulators import Manipulator
 from gauntlet.readers.faces import read_faces
@@ -40,11 +41,14 @@ class Recipe(StageParams):
     Attributes:
         epochs: In all.
         universal_steps: Of the universal perturbation that the encoder begins with; 0 begins without one.
+        guides: Whether the encoder looks at faces through the editors' layers, too: "none", one guide an "editor", or
+            one an "edit" where the edit's code enters at the top, which costs as many times as much.
         setting: Of the loss: weights, distortions, curriculum.
     """
 
     epochs: PositiveInt
     universal_steps: NonNegativeInt
+    guides: Literal["none", "editor", "edit"]
     setting: Setting
 
 
@@ -108,6 +112,7 @@ def run(params: Params, *, faces: Path, manipulators: Path, model: Out) -> None:
         save_file(trained.weights, folder / "model.safetensors")
         config = {
             "shape": asdict(params.shape),
+            "guides": _guided(described, method, params=params, material=material),
             "method": method,
             "manipulators": sorted(material.manipulators),
             "held_out": sorted(params.held_out),
@@ -153,7 +158,9 @@ def _train(method: str, *, params: Params, material: Material, inputs: dict[str,
     checkpoint = _checkpoint(method, params=params, inputs=inputs)
     generator = torch.Generator().manual_seed(params.seed)
     with lend(generator, device="cpu"):
-        protector = Protector(params.shape).to(machine().device)
+        make = partial(guides_of, size_px=params.shape.size_px)
+        guides = _guided(make, method, params=params, material=material)
+        protector = Protector(params.shape, guides=guides).to(machine().device)
     batches = -(-len(material.train) // params.batch)
     state = start(protector, lr=params.lr, weight_decay=0.0, batches=batches, epochs=recipe.epochs, generator=generator)
     state.extra["balance"] = Balance(list(material.manipulators))
@@ -178,6 +185,11 @@ def _train(method: str, *, params: Params, material: Material, inputs: dict[str,
         checkpoint.save({"state": state.state_dict(), "records": records})
         print(f"{method}: epoch {record['epoch']} of {recipe.epochs}, bits {record['bit_accuracy']:.3f}", flush=True)
     return Trained(_weights(protector), records, _validated(protector, material)._asdict())
+
+
+def _guided(make: Callable[..., dict], method: str, *, params: Params, material: Material) -> dict:
+    guides = getattr(params, method).guides
+    return {} if guides == "none" else make(material.manipulators, each=guides == "edit")
 
 
 def _universal(params: Params, recipe: Recipe, *, material: Material, generator: torch.Generator) -> Tensor:

@@ -13,7 +13,7 @@ from gauntlet.models.iap_face import quantise
 from gauntlet.models.manipulators import Manipulator
 from gauntlet.shifts.distortions import DISTORTIONS, distort
 from gauntlet.training.iap_face.curriculum import Balance, Curriculum
-from gauntlet.training.iap_face.losses import Phi, feature_correlation, image_loss, message_loss, shortfall
+from gauntlet.training.iap_face.losses import Phi, feature_correlation, image_loss, message_loss, surviving
 from gauntlet.training.state import TrainingState, finite
 
 
@@ -25,8 +25,7 @@ class Setting:
         image: lambda_i, of fidelity.
         message: lambda_m, of the bits; 0 is a plain disruption.
         disruption: lambda_d; 0 is a plain watermark, and no editor is run.
-        region: Of the logarithmic shortfall of the masked L2, within the disruption; 0 leaves IAP's correlation alone.
-        wanted: Masked L2 on [-1, 1] at which the shortfall ends; 0.05 counts as disrupted.
+        region: Of the share of edits that survive, within the disruption; 0 leaves IAP's correlation alone.
         distortions: Lowest and highest strength by distortion.
         curriculum: What is asked for when.
     """
@@ -34,16 +33,14 @@ class Setting:
     image: float = 0.1
     message: float = 10.0
     disruption: float = 1.0
-    region: float = 1.0
-    wanted: float = 0.1
+    region: float = 8.0
     distortions: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     curriculum: Curriculum = field(default_factory=Curriculum)
 
     def __post_init__(self) -> None:
-        if min(self.image, self.message, self.disruption, self.region) < 0 or not self.wanted > 0:
-            raise ArgumentError(
-                "image, message, disruption and region must be at least 0 and wanted above; got a smaller one"
-            )
+        weights = (self.image, self.message, self.disruption, self.region)
+        if min(weights) < 0:
+            raise ArgumentError(f"image, message, disruption and region must be at least 0; got {min(weights)}")
         if unknown := sorted(set(self.distortions) - set(DISTORTIONS)):
             raise ArgumentError(f"distortions must be among {', '.join(DISTORTIONS)}; got {unknown[0]!r}; misspelt?")
 
@@ -169,7 +166,7 @@ def _turn(
         got = manipulator.edit(protected, attribute).float()
         each = feature_correlation(phi, got, truth).mean()
         if setting.region:
-            each = each + setting.region * shortfall(got, truth, clean, wanted=setting.wanted)
+            each = each + setting.region * surviving(got, truth, clean)
         rows = disruption(clean, truth, got.detach())
         balance.add(name, float(rows.disrupted.sum() / rows.changed.sum().clamp_min(1)))
         losses.append(each * balance.weight(name))

@@ -7,6 +7,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from gauntlet.metrics.disruption import CHANGED, DISRUPTED
+
+SHARPNESS = 2.0
+"""How steeply the share of an edit that survives falls with the logarithm of its masked L2."""
+
 
 class Phi(Protocol):
     """A face network."""
@@ -45,25 +50,22 @@ def message_loss(views: Sequence[Tensor], message: Tensor) -> Tensor:
     return torch.stack([functional.binary_cross_entropy_with_logits(view, message) for view in views]).mean()
 
 
-def shortfall(edited_protected: Tensor, edited: Tensor, x: Tensor, *, wanted: float, changed: float = 0.5) -> Tensor:
-    """Return log(wanted / m), at least 0, where m is the mean over faces of the masked L2, each counted up to `wanted`.
+def surviving(edited_protected: Tensor, edited: Tensor, x: Tensor) -> Tensor:
+    """Return the share of edits that are not disrupted, softly: the mean over faces of 1 / (1 + (m / 0.05)^2).
 
-    The logarithm is of the mean, not the mean of logarithms: a change of sign of the perturbation disrupts as much, so
-    faces that hardly give way pull in directions that cancel, and would drown those that do.
+    m is the masked L2 that `gauntlet.metrics.disruption` counts; at its threshold an edit counts half. Faces that
+    hardly give way, for which a change of sign disrupts as much, have next to no slope and do not drown the others.
 
     Args:
         edited_protected: G(x_p), [B, 3, H, W] in [0, 1].
         edited: G(x).
-        x: The clean faces.
-        wanted: Masked L2 on [-1, 1] from which on nothing is gained, above 0.
-        changed: Sum over channels of |G(x) - x| on [-1, 1] above which a pixel belongs to the region; where none does,
-            the whole picture counts.
+        x: The clean faces; where an edit changes no pixel of one, its whole picture counts.
 
     Source: the success that CMUA (AAAI 2022) counts, made a loss; it is ours to add it to IAP's correlation, which a
     change of detail outside the region lowers as well.
     """
-    region = ((2 * (edited - x)).abs().sum(1, keepdim=True) > changed).float()
+    region = ((2 * (edited - x)).abs().sum(1, keepdim=True) > CHANGED).float()
     region = torch.where(region.flatten(1).any(1)[:, None, None, None], region, 1.0)
     squares = (2 * (edited_protected - edited)).square() * region
     masked = squares.flatten(1).sum(1) / (x.shape[1] * region.flatten(1).sum(1))
-    return torch.log(wanted / masked.clamp(1e-6, wanted).mean())
+    return torch.sigmoid(-SHARPNESS * torch.log(masked.clamp_min(1e-6) / DISRUPTED)).mean()

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from gauntlet.models.iap_face import PATTERN_RATE, Protector
 from gauntlet.models.manipulators import Manipulator
+from gauntlet.training.iap_face.losses import surviving
 
 MOMENTUM = 0.8
 """Of the slopes, each taken at mean size 1; CMUA has 0.5 over longer runs."""
@@ -23,13 +24,13 @@ def universal_pattern(
     half: bool = True,
     device: str = "cpu",
 ) -> Tensor:
-    """Climb the mean square change of random edits of random faces by signed steps.
+    """Lower the share of random edits of random faces that survive, by signed steps that grow shorter.
 
     Args:
         manipulators: Each edits a batch a step.
         x: uint8, N x 3 x H x W.
         eps: Radius in linf on [0, 1].
-        steps: At least 1; a step is eps / 12.
+        steps: At least 1; the first is of eps / 12, the last next to nothing.
         batch: Faces a step.
         generator: On the CPU.
         half: Compute in bfloat16.
@@ -43,7 +44,7 @@ def universal_pattern(
     """
     delta = torch.empty(1, *x.shape[1:]).uniform_(-eps, eps, generator=generator).to(device)
     running = torch.zeros_like(delta)
-    for _ in range(steps):
+    for step in range(steps):
         faces = x[torch.randint(len(x), (batch,), generator=generator)].to(device).float() / 255
         slope = torch.zeros_like(delta)
         for manipulator in manipulators.values():
@@ -52,11 +53,11 @@ def universal_pattern(
             with torch.autocast(faces.device.type, dtype=torch.bfloat16, enabled=half):
                 with torch.no_grad():
                     clean = manipulator.edit(faces, attribute).float()
-                apart = manipulator.edit((faces + leaf).clamp(0, 1), attribute).float() - clean
-            (found,) = torch.autograd.grad(apart.square().mean(), leaf)
-            slope += found / found.abs().mean().clamp_min(1e-12)
+                got = manipulator.edit((faces + leaf).clamp(0, 1), attribute).float()
+            (found,) = torch.autograd.grad(surviving(got, clean, faces), leaf)
+            slope -= found / found.abs().mean().clamp_min(1e-12)
         running = MOMENTUM * running + slope
-        delta = (delta + eps / 12 * running.sign()).clamp(-eps, eps)
+        delta = (delta + eps / 12 * (1 - step / steps) * running.sign()).clamp(-eps, eps)
     return delta
 
 

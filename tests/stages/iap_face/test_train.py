@@ -27,10 +27,16 @@ PARAMS = {
     "joint": {
         "epochs": 2,
         "universal_steps": 2,
+        "guides": "editor",
         "setting": {"curriculum": CURRICULUM, "distortions": {"jpeg": [50, 90]}},
     },
-    "message_only": {"epochs": 1, "universal_steps": 0, "setting": {"disruption": 0}},
-    "disruption_only": {"epochs": 1, "universal_steps": 0, "setting": {"message": 0, "curriculum": CURRICULUM}},
+    "message_only": {"epochs": 1, "universal_steps": 0, "guides": "none", "setting": {"disruption": 0}},
+    "disruption_only": {
+        "epochs": 1,
+        "universal_steps": 0,
+        "guides": "none",
+        "setting": {"message": 0, "curriculum": CURRICULUM},
+    },
 }
 
 

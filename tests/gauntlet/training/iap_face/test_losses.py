@@ -5,7 +5,8 @@ import pytest
 import torch
 from torch.nn import functional
 
-from gauntlet.training.iap_face.losses import correlation, feature_correlation, image_loss, message_loss, shortfall
+from gauntlet.metrics.disruption import disruption
+from gauntlet.training.iap_face.losses import correlation, feature_correlation, image_loss, message_loss, surviving
 
 
 def pictures(seed=0):
@@ -53,26 +54,27 @@ def test_the_message_loss_is_a_coin_toss_at_zero():
     assert message_loss([torch.tensor([[-20.0, 20.0]])], message) < 1e-6
 
 
-def test_the_shortfall_counts_the_edited_region_alone():
+def test_the_share_that_survives_counts_the_edited_region_alone():
     x = torch.zeros(1, 3, 4, 4)
     edited = x.clone()
     edited[..., :2, :] = 0.5
     protected = edited.clone()
     protected[..., 2:, :] = 1  # outside of the edit: not counted
-    assert shortfall(protected, edited, x, wanted=0.1).item() == pytest.approx(math.log(1e5), rel=1e-3)
-    protected[..., :2, :] += 0.05  # 0.01 of the 0.04 wanted, on [-1, 1]
-    assert shortfall(protected, edited, x, wanted=0.04).item() == pytest.approx(math.log(4), abs=1e-3)
+    assert surviving(protected, edited, x).item() == pytest.approx(1, abs=1e-6)
+    protected[..., :2, :] += math.sqrt(0.05) / 2  # a masked L2 of 0.05 on [-1, 1], where an edit counts as disrupted
+    assert surviving(protected, edited, x).item() == pytest.approx(0.5, abs=1e-3)
+    assert disruption(x, edited, protected + 1e-3).disrupted.all()
     protected[..., :2, :] += 0.5
-    assert shortfall(protected, edited, x, wanted=0.04).item() == pytest.approx(0, abs=1e-6)
+    assert surviving(protected, edited, x).item() < 0.01
 
 
 def test_an_edit_that_changes_nothing_counts_over_the_whole_picture():
     x = torch.zeros(1, 3, 4, 4)
-    assert shortfall(x + 0.1, x, x, wanted=0.04).item() == pytest.approx(0, abs=1e-3)
+    assert surviving(x + math.sqrt(0.05) / 2, x, x).item() == pytest.approx(0.5, abs=1e-3)
 
 
 def test_a_face_that_gives_way_is_not_drowned_by_one_that_does_not():
     x = torch.zeros(2, 3, 4, 4)
     protected = torch.stack([torch.full((3, 4, 4), 0.001), torch.full((3, 4, 4), 0.05)]).requires_grad_()
-    shortfall(protected, x, x, wanted=1.0).backward()
+    surviving(protected, x, x).backward()
     assert protected.grad[1].abs().mean() > 20 * protected.grad[0].abs().mean()
