@@ -163,7 +163,7 @@ def _train(method: str, *, params: Params, material: Material, inputs: dict[str,
         protector = Protector(params.shape, guides=guides).to(machine().device)
     batches = -(-len(material.train) // params.batch)
     state = start(protector, lr=params.lr, weight_decay=0.0, batches=batches, epochs=recipe.epochs, generator=generator)
-    state.extra["balance"] = Balance(list(material.manipulators))
+    state.extra["balance"] = Balance(list(material.manipulators), floor=recipe.setting.floor)
     saved = checkpoint.load()
     records = saved["records"] if saved else []
     if saved:

@@ -48,16 +48,15 @@ class Balance:
 
     Attributes:
         success: Running protection rate by name, from 0.
+        floor: Weight of an editor all of whose edits are disrupted to that of one none of whose are, in (0, 1].
         decay: Of the running mean, in [0, 1).
 
     Source: IAP's sheet, balance of models by running success; the form is ours: 1 - success, with a floor, of mean 1.
     """
 
-    FLOOR = 0.2
-
-    def __init__(self, names: Sequence[str], *, decay: float = 0.9) -> None:
+    def __init__(self, names: Sequence[str], *, floor: float = 0.2, decay: float = 0.9) -> None:
         self.success = dict.fromkeys(names, 0.0)
-        self.decay = decay
+        self.floor, self.decay = floor, decay
 
     def add(self, name: str, rate: float) -> None:
         """Take in the protection rate against an editor in this step, in [0, 1]."""
@@ -65,7 +64,7 @@ class Balance:
 
     def weight(self, name: str) -> float:
         """Return the editor's weight; all of them have mean 1."""
-        left = {each: self.FLOOR + (1 - self.FLOOR) * (1 - rate) for each, rate in self.success.items()}
+        left = {each: self.floor + (1 - self.floor) * (1 - rate) for each, rate in self.success.items()}
         return left[name] * len(left) / sum(left.values())
 
     def state(self) -> dict:

@@ -26,6 +26,7 @@ class Setting:
         message: lambda_m, of the bits; 0 is a plain disruption.
         disruption: lambda_d; 0 is a plain watermark, and no editor is run.
         region: Of the share of edits that survive, within the disruption; 0 leaves IAP's correlation alone.
+        floor: Of the balance of editors, in (0, 1]; 1 weighs all alike.
         distortions: Lowest and highest strength by distortion.
         curriculum: What is asked for when.
     """
@@ -34,6 +35,7 @@ class Setting:
     message: float = 10.0
     disruption: float = 1.0
     region: float = 8.0
+    floor: float = 0.2
     distortions: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     curriculum: Curriculum = field(default_factory=Curriculum)
 
@@ -41,6 +43,8 @@ class Setting:
         weights = (self.image, self.message, self.disruption, self.region)
         if min(weights) < 0:
             raise ArgumentError(f"image, message, disruption and region must be at least 0; got {min(weights)}")
+        if not 0 < self.floor <= 1:
+            raise ArgumentError(f"floor must be a share in (0, 1]; got {self.floor}")
         if unknown := sorted(set(self.distortions) - set(DISTORTIONS)):
             raise ArgumentError(f"distortions must be among {', '.join(DISTORTIONS)}; got {unknown[0]!r}; misspelt?")
 

@@ -109,7 +109,7 @@ def test_a_disruption_needs_an_editor():
         trained(toy_faces(4, size_px=16), setting=Setting(), epochs=1, batch=4)
 
 
-@pytest.mark.parametrize("wrong", [{"image": -1}, {"region": -0.1}, {"distortions": {"jpg": (1, 2)}}])
+@pytest.mark.parametrize("wrong", [{"image": -1}, {"region": -0.1}, {"floor": 0}, {"distortions": {"jpg": (1, 2)}}])
 def test_a_setting_out_of_range_is_refused(wrong):
     with pytest.raises(ArgumentError, match="must be"):
         Setting(**wrong)
