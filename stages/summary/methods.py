@@ -185,8 +185,8 @@ METHODS = (
         differs=(
             "Data: drawn faces of 64 px with exact attributes instead of CelebA. Manipulators: small editors in the "
             "style of StarGAN, AttGAN and AttentionGAN, trained here, instead of the published ones. No code was "
-            "published: shapes, weights and the distortions are ours, and ids carry an error-correcting code. The "
-            "order of the methods is comparable; a rate is not."
+            "published: shapes, weights and the distortions are ours, the encoder looks at faces through the editors’ "
+            "layers too, and ids carry an error-correcting code. The order of the methods is comparable; a rate is not."
         ),
     ),
 )
